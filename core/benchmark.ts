@@ -1,0 +1,73 @@
+/** Where items come from: one file a benchmark, `benchmarks/<name>.ts`, whose default export is made by `defineBenchmark`. */
+import type { z } from "zod";
+import type { Message } from "./model.ts";
+
+/** What every item says of itself. */
+export interface Item {
+  /** Unique within the benchmark and stable across versions of the data. */
+  readonly id: string;
+  readonly role: "localise" | "tune" | "report";
+  /** With whom the item stands or falls in a resampling; `question` is the unit of the bootstrap. */
+  readonly clusters: { readonly question: string; readonly [kind: string]: string };
+}
+
+/** Text as it is, or a conversation for the model's chat template whose answer begins with `prefill`. */
+export type Prompt =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "chat"; readonly messages: readonly Message[]; readonly prefill?: string };
+
+/** A question with given answers, scored by the evaluator `multiple_choice`. */
+export interface ChoiceItem extends Item {
+  readonly prompt: Prompt;
+  /** What the model would continue with, an entry an option; " A" with its leading space where the protocol has one. */
+  readonly continuations: readonly string[];
+  /** Short name of each option for people: a letter, or the text itself. */
+  readonly labels: readonly string[];
+  /** Index of the right option. */
+  readonly gold: number;
+  /** The record as the data file has it, for the sample log. */
+  readonly doc: unknown;
+}
+
+/** A data file a benchmark needs, found below the data folder by its name. */
+export interface DataFile {
+  readonly key: string;
+  /** Names to look for, first match wins; a name may carry parent folders ("annotations/US_data.json"). */
+  readonly names: readonly string[];
+  /** sha256 of the version the benchmark was written against; another one is recorded, not refused. Undefined for own fixtures. */
+  readonly sha256?: string;
+}
+
+/** A declared file that was found. */
+export interface FoundFile {
+  readonly key: string;
+  /** Path for messages. */
+  readonly path: string;
+  readonly sha256: string;
+  readonly text: string;
+}
+
+export interface Benchmark<Params = unknown, It extends Item = Item> {
+  readonly name: string;
+  /** Raised whenever a number could change. */
+  readonly version: string;
+  readonly title: string;
+  readonly licence: string;
+  /** Paper or home of the data. */
+  readonly source: string;
+  readonly params: z.ZodType<Params>;
+  /** Name of the evaluator that scores the items. */
+  readonly evaluator: string;
+  /** The metric a table shows, of those the evaluator gives for these params. */
+  metric(params: Params): string;
+  files(params: Params): readonly DataFile[];
+  /** Deterministic. `files` holds every declared key. @throws {UserError} naming file and line of a broken record. */
+  load(files: Readonly<Record<string, FoundFile>>, params: Params): readonly It[];
+}
+
+/** Gives a benchmark its type from its params; unknown params are errors when `params` is a `z.strictObject`. */
+export function defineBenchmark<Params, It extends Item>(
+  benchmark: Benchmark<Params, It>,
+): Benchmark<Params, It> {
+  return benchmark;
+}

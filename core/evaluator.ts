@@ -1,0 +1,47 @@
+/** From items to requests, from answers to outcomes. */
+import type { Item } from "./benchmark.ts";
+import type { ScoreRequest, ScoreResult, Tokenizer } from "./model.ts";
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** What one item came to under one treatment. Plain JSON: it is stored and compared as it stands. */
+export interface Outcome {
+  readonly item: string;
+  /** One number a metric; means over items are the metric's estimate. */
+  readonly values: Readonly<Record<string, number>>;
+  /** What the answer was: choice, given label, log-probabilities. */
+  readonly detail: { readonly [key: string]: Json };
+}
+
+export interface Metric {
+  readonly name: string;
+  readonly title: string;
+  /** Every value is 0 or 1: a proportion, shown in percent. */
+  readonly binary: boolean;
+  readonly higherIsBetter: boolean;
+}
+
+/** One line of `samples_*.jsonl`, as lm-evaluation-harness names the fields. */
+export interface Sample {
+  readonly doc_id: number;
+  readonly doc: unknown;
+  readonly target: unknown;
+  readonly arguments: unknown;
+  readonly resps: unknown;
+  readonly filtered_resps: unknown;
+  readonly filter: string;
+  readonly metrics: readonly string[];
+  readonly [more: string]: unknown;
+}
+
+export interface Evaluator<It extends Item = Item> {
+  readonly name: string;
+  readonly version: string;
+  readonly metrics: readonly Metric[];
+  /** One request an item, same order. @throws {UserError} when a label or prompt does not suit the tokenizer. */
+  plan(items: readonly It[], tokenizer: Tokenizer): readonly ScoreRequest[];
+  outcome(item: It, result: ScoreResult, tokenizer: Tokenizer): Outcome;
+  /** Splits one item's change in `metric` into named parts that sum to it; undefined when the metric has no parts. */
+  parts?(metric: string, before: Outcome, after: Outcome): Readonly<Record<string, number>> | undefined;
+  sample(index: number, item: It, outcome: Outcome, tokenizer: Tokenizer): Sample;
+}

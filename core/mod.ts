@@ -1,0 +1,11 @@
+/** Plumbline's contracts: the only file that a plugin, a benchmark or the server imports. */
+export * from "./benchmark.ts";
+export * from "./context.ts";
+export * from "./error.ts";
+export * from "./estimate.ts";
+export * from "./evaluator.ts";
+export * from "./intervention.ts";
+export * from "./model.ts";
+export * from "./plugin.ts";
+export * from "./results.ts";
+export * from "./store/store.ts";

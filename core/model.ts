@@ -1,0 +1,160 @@
+/** What a language model offers to the harness. A backend plugin opens one; everything else sees only these types. */
+import type { Context } from "./context.ts";
+
+/** Where a graph may be read or edited. "attn.q|k|v" and "mlp.gate|up" are raw projection outputs (before rotary embedding,
+ * before the non-linearity); "mlp.act" is the input of the down projection; "attn.head" is head outputs before the output
+ * projection; "resid_pre" and "resid_post" are the residual stream before and after a layer. */
+export const SITES = [
+  "resid_pre",
+  "attn.q",
+  "attn.k",
+  "attn.v",
+  "attn.head",
+  "attn.out",
+  "mlp.gate",
+  "mlp.up",
+  "mlp.act",
+  "mlp.out",
+  "resid_post",
+] as const;
+export type Site = typeof SITES[number];
+export type Tap = "embed" | `layers.${number}.${Site}`;
+
+/** One neuron (a column of the tap) or, at "attn.head", one query head (headDim columns). */
+export interface Unit {
+  readonly tap: Tap;
+  readonly index: number;
+}
+
+/** A change of the forward pass at one tap: scale multiplies, set replaces, add adds. */
+export interface Edit {
+  readonly tap: Tap;
+  /** Column indices, or query heads at "attn.head"; in [0, units of the tap). */
+  readonly units: readonly number[];
+  readonly op: "scale" | "set" | "add";
+  /** One number, one a unit, or units x headDim at "attn.head", unit after unit. */
+  readonly value: number | readonly number[];
+  /** Which positions: "all" (default), those of the prompt, those after it, or absolute positions from 0. */
+  readonly at?: "all" | "prompt" | "generated" | readonly number[];
+}
+
+export type Capability = "logprobs" | "edit" | "generate" | "observe" | "gradient" | "train";
+
+export interface ModelInfo {
+  /** Last part of the path, for people. */
+  readonly name: string;
+  readonly architecture: string;
+  readonly parameters: number;
+  readonly layers: number;
+  readonly contextLength: number;
+  readonly vocab: number;
+  /** sha256 of what decides a number: weight values as stored, tokenizer, chat template ("" when there is none), hyperparameters. */
+  readonly hash: {
+    readonly weights: string;
+    readonly tokenizer: string;
+    readonly chatTemplate: string;
+    readonly config: string;
+  };
+}
+
+export interface Message {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: string;
+}
+
+/** Text in, token ids out; synchronous. */
+export interface Tokenizer {
+  /** Beginning-of-sequence id, if the vocabulary has one. */
+  readonly bos: number | undefined;
+  readonly eos: number | undefined;
+  readonly hasChatTemplate: boolean;
+  /** `special: true` lets the tokenizer add what it adds by default (BOS, for some); default false. Special tokens written in the
+   * text are recognised either way. */
+  encode(text: string, options?: { readonly special?: boolean }): number[];
+  /** Special tokens are left out. */
+  decode(ids: readonly number[]): string;
+  /** The conversation as the model's chat template writes it, ending where the assistant's turn begins.
+   * @throws {UserError} when the model has no chat template. */
+  chat(messages: readonly Message[]): string;
+}
+
+/** One prompt and the continuations to score after it. */
+export interface ScoreRequest {
+  /** Token ids, at least one. */
+  readonly prompt: readonly number[];
+  /** Token ids of each continuation, each at least one. */
+  readonly continuations: readonly (readonly number[])[];
+  /** Edits of this row alone, after those of the call. */
+  readonly edits?: readonly Edit[];
+}
+
+export interface ScoreResult {
+  /** Sum over its tokens of log P(token | all before), natural logarithm, for each continuation. */
+  readonly logprobs: readonly number[];
+  /** Whether each continuation is what greedy decoding would give. */
+  readonly greedy: readonly boolean[];
+  /** The most probable token of the whole vocabulary right after the prompt, and its log-probability. */
+  readonly argmax: number;
+  readonly argmaxLogprob: number;
+}
+
+/** Results of one batch; a batch is the unit that is committed. Its make-up depends on the requests and options alone. */
+export interface ScoredBatch {
+  /** Positions in the list of requests. */
+  readonly indices: readonly number[];
+  readonly results: readonly ScoreResult[];
+  /** Tokens computed: padding not counted, a shared prefix counted once. */
+  readonly tokens: number;
+}
+
+export interface ScoreOptions {
+  /** Edits of every row. */
+  readonly edits?: readonly Edit[];
+  /** True for a batch (by its indices) that need not be computed; it is not yielded. */
+  readonly skip?: (indices: readonly number[]) => boolean;
+  /** Upper bound of padded tokens in a batch; default 2048. Part of what decides a batch's make-up. */
+  readonly tokenBudget?: number;
+}
+
+export interface GenerateOptions {
+  readonly maxNewTokens: number;
+  readonly edits?: readonly Edit[];
+  /** Ids that end a text; default the model's end of sequence. */
+  readonly stop?: readonly number[];
+  /** Prompts advanced together; default 8. */
+  readonly batch?: number;
+}
+
+export interface Generation {
+  readonly index: number;
+  /** New token ids, without the stop token. */
+  readonly tokens: readonly number[];
+  readonly finish: "stop" | "length";
+}
+
+/** An open model. Immutable: change travels in the request. Close it with `await using`. */
+export interface Model extends AsyncDisposable {
+  readonly info: ModelInfo;
+  readonly tokenizer: Tokenizer;
+  readonly can: ReadonlySet<Capability>;
+  /** Number of units at a tap: columns, or query heads at "attn.head".
+   * @throws {UserError} when the model has no such tap. */
+  units(tap: Tap): number;
+  /** @throws {UserError} for a prompt and continuation over the context length, two leading BOS ids, or an edit outside the opened taps. */
+  score(requests: readonly ScoreRequest[], options?: ScoreOptions): AsyncIterable<ScoredBatch>;
+  /** Greedy, token by token, with a key-value cache. */
+  generate(prompts: readonly (readonly number[])[], options: GenerateOptions): AsyncIterable<Generation>;
+  /** Raw logits at every position of one sequence, [tokens, vocab]. */
+  logits(ids: readonly number[], options?: { readonly edits?: readonly Edit[] }): Promise<Float32Array>;
+}
+
+export interface OpenOptions {
+  /** Taps that edits may name; the graph carries these and no others. */
+  readonly taps: readonly Tap[];
+}
+
+/** Opens models of one kind. Inspecting reads headers and hashes, not the weights into memory. */
+export interface ModelBackend<Params = unknown> {
+  inspect(params: Params, context: Context): Promise<Pick<Model, "info" | "units" | "tokenizer">>;
+  open(params: Params, options: OpenOptions, context: Context): Promise<Model>;
+}

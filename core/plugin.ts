@@ -1,0 +1,32 @@
+/** A plugin is a value: what it is called, where it comes from, and what it contributes under which names. */
+import type { z } from "zod";
+import type { Evaluator } from "./evaluator.ts";
+import type { Intervention } from "./intervention.ts";
+import type { ModelBackend } from "./model.ts";
+
+export interface BackendEntry<Params = unknown> {
+  readonly name: string;
+  readonly version: string;
+  readonly title: string;
+  readonly params: z.ZodType<Params>;
+  /** Loads the heavy part; listing plugins must not. */
+  load(): Promise<ModelBackend<Params>>;
+}
+
+export interface Plugin {
+  readonly name: string;
+  readonly version: string;
+  /** Paper, repository or "Plumbline". */
+  readonly source: string;
+  // deno-lint-ignore no-explicit-any -- params are checked against the entry's own schema before they reach it
+  readonly backends?: readonly BackendEntry<any>[];
+  // deno-lint-ignore no-explicit-any -- items reach an evaluator only from a benchmark that names it
+  readonly evaluators?: readonly Evaluator<any>[];
+  // deno-lint-ignore no-explicit-any -- as for backends
+  readonly interventions?: readonly Intervention<any>[];
+}
+
+/** Default export of `plugins/<name>/mod.ts`. */
+export function definePlugin(plugin: Plugin): Plugin {
+  return plugin;
+}

@@ -1,0 +1,113 @@
+/** What a run came to: the content of results.json, the rows of report.md, the cells of the page. */
+import type { Difference, Estimate, Spread } from "./estimate.ts";
+import type { Json, Metric } from "./evaluator.ts";
+import type { Edit, ModelInfo } from "./model.ts";
+
+/** One arm of a treatment: the edits as they were, or the untouched model (no edits). */
+export interface ArmRecord {
+  readonly treatment: string;
+  /** "treated", or the control's name with its set, "random 3". The untouched model is treatment "untouched", arm "treated". */
+  readonly arm: string;
+  readonly edits: readonly Edit[];
+  /** Number of units edited. */
+  readonly units: number;
+}
+
+export interface MetricResult {
+  readonly metric: Metric;
+  readonly estimate: Estimate;
+  /** Against the untouched model on the same items; absent for the untouched model itself. */
+  readonly difference?: Difference;
+  /** The difference split by the evaluator, each part with its own interval; they sum to the difference. */
+  readonly parts?: Readonly<Record<string, Estimate>>;
+}
+
+/** The same control drawn several times. */
+export interface ControlResult {
+  readonly control: string;
+  /** By metric: the level and the difference from the untouched model. */
+  readonly metrics: Readonly<Record<string, { readonly value: Spread; readonly difference: Spread }>>;
+  /** Keys of the cells of its sets. */
+  readonly keys: readonly string[];
+}
+
+export interface CellResult {
+  readonly model: string;
+  /** Name in the table: the benchmark's, with the params that differ where one benchmark stands twice. */
+  readonly benchmark: string;
+  readonly treatment: string;
+  /** Content address: sha256 of everything that made the outcomes. */
+  readonly key: string;
+  readonly n: number;
+  /** The metric a table shows. */
+  readonly primary: string;
+  readonly metrics: readonly MetricResult[];
+  readonly controls: readonly ControlResult[];
+}
+
+export interface BenchmarkRecord {
+  readonly label: string;
+  readonly name: string;
+  readonly version: string;
+  readonly title: string;
+  readonly licence: string;
+  readonly source: string;
+  readonly evaluator: { readonly name: string; readonly version: string };
+  readonly params: Json;
+  readonly files: readonly {
+    readonly key: string;
+    readonly name: string;
+    readonly sha256: string;
+    readonly expected: string | null;
+  }[];
+  /** Items in the data, and those used. */
+  readonly items: { readonly original: number; readonly effective: number };
+  /** sha256 over ids and content of the items used. */
+  readonly itemsHash: string;
+}
+
+export interface ModelRecord {
+  readonly label: string;
+  readonly use: string;
+  readonly params: Json;
+  readonly info: ModelInfo;
+}
+
+export interface TreatmentRecord {
+  readonly name: string;
+  readonly steps: Json;
+  readonly controls: Json;
+  readonly arms: readonly ArmRecord[];
+}
+
+export interface Results {
+  readonly format: "plumbline-results";
+  readonly version: 1;
+  /** Deterministic: matrix name and the first 8 hex digits of the hash of its cells' keys. */
+  readonly id: string;
+  readonly name: string;
+  /** False under --limit; the number must not be quoted. */
+  readonly reportable: boolean;
+  readonly limit: number | null;
+  readonly engine: { readonly plumbline: string; readonly deno: string; readonly runtime: string };
+  /** The matrix with every default written out. */
+  readonly matrix: Json;
+  readonly statistics: { readonly level: number; readonly resamples: number; readonly seed: number };
+  readonly models: readonly ModelRecord[];
+  readonly benchmarks: readonly BenchmarkRecord[];
+  readonly treatments: readonly TreatmentRecord[];
+  readonly cells: readonly CellResult[];
+  /** All that varies from run to run. */
+  readonly run: {
+    readonly startedAt: string;
+    readonly finishedAt: string;
+    readonly elapsedMs: number;
+    readonly command: readonly string[];
+    readonly computedCells: number;
+    readonly reusedCells: number;
+    readonly tokens: number;
+    readonly tokensPerSecond: number;
+    readonly threads: number;
+    readonly platform: string;
+  };
+}

@@ -1,0 +1,34 @@
+/** Where outcomes live. The store is authoritative; the files of `results/<run>/` are an export of it. */
+import type { Json, Outcome, Sample } from "../evaluator.ts";
+import type { Results } from "../results.ts";
+
+export interface RunSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly reportable: boolean;
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly models: readonly string[];
+  readonly benchmarks: readonly string[];
+  readonly treatments: readonly string[];
+}
+
+export interface RunStore extends Disposable {
+  /** Registers a cell before its first batch; doing so twice is harmless. `spec` is what its key is the hash of. */
+  openCell(key: string, spec: Json, items: number): void;
+  /** Outcomes committed so far, by item id. */
+  outcomes(key: string): ReadonlyMap<string, Outcome>;
+  /** True when every item's outcome is in and the cell was closed. */
+  isComplete(key: string): boolean;
+  /** All outcomes of one batch, or none. @throws {UserError} on a full disk. */
+  commit(key: string, outcomes: readonly Outcome[]): void;
+  /** @throws when outcomes are missing. */
+  closeCell(key: string): void;
+  /** The page's copy of the sample log: static per (benchmark items), by cell key and item id; written when a cell closes. */
+  saveSamples(key: string, samples: ReadonlyMap<string, Sample>): void;
+  samples(key: string): ReadonlyMap<string, Sample>;
+  /** Replaces the run of the same id. */
+  saveRun(results: Results): void;
+  runs(): readonly RunSummary[];
+  run(id: string): Results | undefined;
+}
