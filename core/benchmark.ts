@@ -23,6 +23,8 @@ export interface ChoiceItem extends Item {
   readonly continuations: readonly string[];
   /** Short name of each option for people: a letter, or the text itself. */
   readonly labels: readonly string[];
+  /** Every continuation must be one token; a tokenizer in which one is not is refused. */
+  readonly oneToken?: boolean;
   /** Index of the right option. */
   readonly gold: number;
   /** The record as the data file has it, for the sample log. */

@@ -1,0 +1,14 @@
+/** The model families that can be built. */
+import { UserError } from "../../../core/mod.ts";
+import type { Architecture } from "./architecture.ts";
+import { llama } from "./llama.ts";
+
+const ARCHITECTURES: readonly Architecture[] = [llama];
+
+/** @throws {UserError} that lists the known ones. */
+export function findArchitecture(modelType: string, path: string): Architecture {
+  const found = ARCHITECTURES.find(({ modelTypes }) => modelTypes.includes(modelType));
+  if (found) return found;
+  const known = ARCHITECTURES.flatMap(({ modelTypes }) => modelTypes).join(", ");
+  throw new UserError(`Cannot open ${path}: architecture is "${modelType}", wanted one of ${known}`);
+}

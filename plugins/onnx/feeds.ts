@@ -1,0 +1,95 @@
+/** From rows to the graph's inputs: ids, positions, mask, edits. */
+import type { Edit, Tap } from "../../core/mod.ts";
+import type { Hyperparameters } from "./architectures/shape.ts";
+import type { RowToken } from "./batching.ts";
+import { type EditRow, feedOf } from "./graph/edits.ts";
+import type { TensorData } from "./session/door.ts";
+
+/** Added to a score that must not count; far below any score, yet a sum with one stays finite. */
+const NEVER = -1e30;
+
+/** Tokens of one row with what they see. */
+export interface FeedRow {
+  readonly tokens: readonly RowToken[];
+  /** Absolute position of the first token that has no parent. */
+  readonly start: number;
+  /** Which past keys the row sees; absent: all. */
+  readonly past?: (key: number) => boolean;
+  readonly edits: readonly Edit[];
+}
+
+export interface FeedOptions {
+  readonly shape: Hyperparameters;
+  readonly taps: readonly Tap[];
+  /** Keys that come in from an earlier call. */
+  readonly past: number;
+}
+
+/** Inputs of one call without its rows and picks; rows are padded on the right with token 0, which nothing looks at. */
+export function feedsOf(
+  rows: readonly FeedRow[],
+  { shape, taps, past }: FeedOptions,
+): Record<string, TensorData> {
+  const batch = rows.length, tokens = Math.max(...rows.map((row) => row.tokens.length));
+  const ids = new BigInt64Array(batch * tokens), positions = new BigInt64Array(batch * tokens);
+  const places = rows.map((row) => positionsOf(row));
+  rows.forEach((row, r) => {
+    row.tokens.forEach(({ id }, t) => {
+      ids[r * tokens + t] = BigInt(id);
+      positions[r * tokens + t] = BigInt(places[r]![t]!);
+    });
+  });
+  const dims = [batch, tokens];
+  const feeds: Record<string, TensorData> = {
+    ids: { data: ids, dims },
+    positions: { data: positions, dims },
+    mask: maskOf(rows, { tokens, past, group: shape.heads / shape.kvHeads }),
+  };
+  const editRows: EditRow[] = rows.map((row, r) => ({
+    edits: row.edits,
+    positions: places[r]!,
+    generated: row.tokens.map((token) => token.generated),
+  }));
+  for (const tap of taps) {
+    const { gain, offset, dims } = feedOf(tap, shape, editRows);
+    feeds[`${tap}.gain`] = { data: gain, dims };
+    feeds[`${tap}.offset`] = { data: offset, dims };
+  }
+  return feeds;
+}
+
+/** A token stands one after its parent. */
+function positionsOf({ tokens, start }: FeedRow): number[] {
+  const positions: number[] = [];
+  for (const { parent } of tokens) positions.push(parent < 0 ? start : positions[parent]! + 1);
+  return positions;
+}
+
+interface MaskSize {
+  readonly tokens: number;
+  readonly past: number;
+  readonly group: number;
+}
+
+/** [1|batch, 1, group * tokens, past + tokens]; one for all rows when each is a plain run of text that sees the whole past. */
+function maskOf(rows: readonly FeedRow[], { tokens, past, group }: MaskSize): TensorData {
+  const alike = rows.every((row) =>
+    row.past === undefined && row.tokens.every(({ parent }, t) => parent === t - 1)
+  );
+  const masks = alike ? 1 : rows.length, keys = past + tokens;
+  const data = new Float32Array(masks * group * tokens * keys).fill(NEVER);
+  for (let r = 0; r < masks; r++) {
+    const base = r * group * tokens * keys, row = rows[r]!;
+    for (let t = 0; t < tokens; t++) {
+      const line = base + t * keys;
+      for (let key = 0; key < past; key++) if (!row.past || row.past(key)) data[line + key] = 0;
+      // In a shared mask every row is a run; a padded token sees itself, so that its softmax has something to sum.
+      if (alike) data.fill(0, line + past, line + past + t + 1);
+      else if (t >= row.tokens.length) data[line + past + t] = 0;
+      else for (let seen = t; seen >= 0; seen = row.tokens[seen]!.parent) data[line + past + seen] = 0;
+    }
+    const own = data.subarray(base, base + tokens * keys);
+    for (let copy = 1; copy < group; copy++) data.set(own, base + copy * tokens * keys);
+  }
+  return { data, dims: [masks, 1, group * tokens, keys] };
+}

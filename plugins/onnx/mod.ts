@@ -1,0 +1,20 @@
+/**
+ * Open models on ONNX Runtime: the checkpoint becomes a graph with named taps, edits are its inputs.
+ *
+ * Source: Plumbline. The runtime is onnxruntime-node as it comes; weights stay in the files they lie in.
+ */
+import { z } from "zod";
+import { definePlugin } from "../../core/mod.ts";
+
+export default definePlugin({
+  name: "onnx",
+  version: "1",
+  source: "Plumbline",
+  backends: [{
+    name: "onnx",
+    version: "1",
+    title: "Llama-family checkpoints (safetensors folder or GGUF) on ONNX Runtime",
+    params: z.strictObject({ path: z.string().min(1) }),
+    load: async () => (await import("./model.ts")).backend,
+  }],
+});

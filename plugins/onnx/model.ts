@@ -1,0 +1,159 @@
+/** The white-box backend: a checkpoint, its graph, a session, behind the contract of core/model.ts. */
+import {
+  canonicalJson,
+  type Context,
+  type Edit,
+  type GenerateOptions,
+  type Model,
+  type ModelBackend,
+  type ModelInfo,
+  type OpenOptions,
+  type ScoreOptions,
+  type ScoreRequest,
+  sha256,
+  type Tap,
+  type Tokenizer,
+  UserError,
+} from "../../core/mod.ts";
+import { findArchitecture } from "./architectures/mod.ts";
+import { drawDecoder } from "./architectures/decoder.ts";
+import { type Hyperparameters, shapeOf, unitsOf } from "./architectures/shape.ts";
+import { run } from "./batching.ts";
+import { feedsOf } from "./feeds.ts";
+import { decodingOf, generate } from "./generate.ts";
+import { checkEdits } from "./graph/edits.ts";
+import { encode } from "./graph/encode.ts";
+import { type Engine, ints, score } from "./score.ts";
+import { openSession } from "./session/session.ts";
+import { createTokenizer } from "./tokenizer.ts";
+import { inspectCheckpoint, openCheckpoint } from "./weights/checkpoint.ts";
+import type { CheckpointInfo } from "./weights/types.ts";
+
+/** Params of the backend `onnx`. */
+export interface OnnxParams {
+  /** A folder with config.json, tokenizer.json and *.safetensors, or one .gguf file. */
+  readonly path: string;
+}
+
+export const backend: ModelBackend<OnnxParams> = {
+  async inspect({ path }, context) {
+    return describe(await inspectCheckpoint(path, context, { accept: known(path) }));
+  },
+  open: openModel,
+};
+
+const known = (path: string) => (modelType: string) => void findArchitecture(modelType, path);
+
+interface Description {
+  readonly info: ModelInfo;
+  readonly tokenizer: Tokenizer;
+  readonly shape: Hyperparameters;
+  readonly units: Model["units"];
+}
+
+function describe(checkpoint: CheckpointInfo): Description {
+  const shape = shapeOf(checkpoint.config);
+  const { tokenizer, hash, chatTemplateHash } = createTokenizer(checkpoint.tokenizer, checkpoint.path);
+  const info: ModelInfo = {
+    name: checkpoint.path.replace(/\/+$/, "").split("/").at(-1)!,
+    architecture: checkpoint.config.model_type,
+    parameters: checkpoint.parameters,
+    layers: shape.layers,
+    contextLength: shape.context,
+    vocab: shape.vocab,
+    hash: {
+      weights: checkpoint.weightsHash,
+      tokenizer: hash,
+      chatTemplate: chatTemplateHash,
+      config: sha256(canonicalJson(checkpoint.config)),
+    },
+  };
+  return { info, tokenizer, shape, units: (tap) => unitsOf(shape, tap) };
+}
+
+async function openModel(params: OnnxParams, options: OpenOptions, context: Context): Promise<Model> {
+  const checkpoint = await openCheckpoint(params.path, context, { accept: known(params.path) });
+  const { info, tokenizer, shape, units } = describe(checkpoint);
+  const graph = drawDecoder(findArchitecture(info.architecture, checkpoint.path), checkpoint, options.taps);
+  const session = await openSession(encode(graph), { threads: context.threads });
+  const engine: Engine = { session, shape, taps: options.taps };
+  const check = checker(info, { shape, tokenizer, taps: new Set(options.taps) });
+  return {
+    info,
+    tokenizer,
+    can: new Set(["logprobs", "edit", "generate"] as const),
+    units,
+    score(requests: readonly ScoreRequest[], options: ScoreOptions = {}) {
+      check.edits(options.edits);
+      requests.forEach(check.request);
+      return score(engine, requests, options);
+    },
+    generate(prompts: readonly (readonly number[])[], options: GenerateOptions) {
+      check.edits(options.edits);
+      prompts.forEach((prompt, index) => check.text(prompt, options.maxNewTokens, index));
+      return generate(engine, prompts, decodingOf(options, tokenizer.eos));
+    },
+    logits(ids: readonly number[], { edits = [] }: { readonly edits?: readonly Edit[] } = {}) {
+      check.edits(edits);
+      check.text(ids, 0, 0);
+      return logits(engine, ids, edits);
+    },
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
+}
+
+async function logits(
+  { session, shape, taps }: Engine,
+  ids: readonly number[],
+  edits: readonly Edit[],
+): Promise<Float32Array> {
+  const feeds = feedsOf([{ tokens: run(ids, false), start: 0, edits }], { shape, taps, past: 0 });
+  const { outputs } = await session.run({
+    feeds: { ...feeds, rows: ints(ids.map((_, i) => i)), picks: ints([0]) },
+    fetch: ["logits"],
+  });
+  return outputs["logits"]!.data as Float32Array;
+}
+
+interface Limits {
+  readonly shape: Hyperparameters;
+  readonly tokenizer: Tokenizer;
+  readonly taps: ReadonlySet<Tap>;
+}
+
+/** Refuses what the model cannot take, before anything is computed. */
+function checker(info: ModelInfo, { shape, tokenizer, taps }: Limits) {
+  const text = (ids: readonly number[], more: number, index: number) => {
+    const refuse = (state: string) => {
+      throw new UserError(`Cannot run prompt ${index + 1} on ${info.name}: ${state}`);
+    };
+    if (ids.length === 0) refuse("it has no tokens, wanted at least one");
+    if (ids.length + more > shape.context) {
+      refuse(`${ids.length + more} tokens, wanted at most the context length of ${shape.context}`);
+    }
+    if (tokenizer.bos !== undefined && ids[0] === tokenizer.bos && ids[1] === tokenizer.bos) {
+      refuse("two leading BOS tokens, wanted one at most");
+    }
+    const strange = ids.find((id) => !(id >= 0 && id < shape.vocab));
+    if (strange !== undefined) refuse(`token id ${strange}, wanted one in [0, ${shape.vocab})`);
+  };
+  return {
+    text,
+    edits: (edits: readonly Edit[] = []) => checkEdits(edits, shape, taps),
+    request(request: ScoreRequest, index: number) {
+      checkEdits(request.edits ?? [], shape, taps);
+      if (request.continuations.some((ids) => ids.length === 0)) {
+        throw new UserError(
+          `Cannot score prompt ${
+            index + 1
+          } on ${info.name}: a continuation is empty, wanted one token or more`,
+        );
+      }
+      const longest = request.continuations.reduce(
+        (a, b) => (b.length > a.length ? b : a),
+        [] as readonly number[],
+      );
+      text([...request.prompt, ...longest.slice(0, -1)], 0, index);
+    },
+  };
+}

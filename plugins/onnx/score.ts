@@ -1,0 +1,133 @@
+/** Log-probabilities of continuations: plan, run, collect. */
+import type { Edit, ScoredBatch, ScoreOptions, ScoreRequest, ScoreResult, Tap } from "../../core/mod.ts";
+import type { Hyperparameters } from "./architectures/shape.ts";
+import { type Batch, type Group, planBatches, type Row, type RowRequest, run } from "./batching.ts";
+import { type FeedRow, feedsOf } from "./feeds.ts";
+import type { Reply, TensorData } from "./session/door.ts";
+import type { Session } from "./session/session.ts";
+
+export interface Engine {
+  readonly session: Session;
+  readonly shape: Hyperparameters;
+  readonly taps: readonly Tap[];
+}
+
+/** Default of ScoreOptions.tokenBudget: large enough for full speed, small enough for 1.5 GB with a 135M model. */
+export const TOKEN_BUDGET = 1024;
+
+/** Requests must have been checked. Yields batches in the order of their making. */
+export async function* score(
+  engine: Engine,
+  requests: readonly ScoreRequest[],
+  options: ScoreOptions,
+): AsyncGenerator<ScoredBatch> {
+  for (const group of planBatches(requests, options.tokenBudget ?? TOKEN_BUDGET)) {
+    const edits = [...options.edits ?? [], ...group.edits];
+    const wanted = group.batches.filter((batch) => !options.skip?.(batch.indices));
+    if (wanted.length === 0) continue;
+    const cache = group.prefix.length > 0 ? await runPrefix(engine, group.prefix, edits) : undefined;
+    let extra = group.prefix.length;
+    for (const batch of wanted) {
+      const run = await runBatch(engine, { batch, group, edits, cache });
+      yield { ...run, tokens: run.tokens + extra };
+      extra = 0;
+    }
+    if (cache !== undefined) await engine.session.drop(cache);
+  }
+}
+
+async function runPrefix(
+  { session, shape, taps }: Engine,
+  prefix: readonly number[],
+  edits: readonly Edit[],
+): Promise<number> {
+  const feeds = {
+    ...feedsOf([{ tokens: run(prefix, false), start: 0, edits }], { shape, taps, past: 0 }),
+    rows: ints([0]),
+    picks: ints([0]),
+  };
+  const { cache } = await session.run({ feeds, fetch: [], keep: true });
+  return cache!;
+}
+
+interface Work {
+  readonly batch: Batch;
+  readonly group: Group;
+  readonly edits: readonly Edit[];
+  readonly cache: number | undefined;
+}
+
+async function runBatch(
+  { session, shape, taps }: Engine,
+  { batch, group, edits, cache }: Work,
+): Promise<ScoredBatch> {
+  const past = group.prefix.length;
+  const rows = batch.rows.map((row): FeedRow => ({ tokens: row.tokens, start: past, edits }));
+  const reads = planReads(batch.rows, shape.vocab);
+  const reply = await session.run({
+    feeds: { ...feedsOf(rows, { shape, taps, past }), rows: ints(reads.rows), picks: ints(reads.picks) },
+    fetch: ["logsumexp", "topLogit", "top", "picked"],
+    ...(cache === undefined ? {} : { past: { cache, rows: rows.map(() => 0) } }),
+  });
+  return {
+    indices: batch.indices,
+    results: collect(batch.rows, reads, reply),
+    tokens: batch.rows.reduce((sum, row) => sum + row.tokens.length, 0),
+  };
+}
+
+interface Reads {
+  /** Index into batch * tokens of each row of logits. */
+  readonly rows: readonly number[];
+  /** Index into rows * vocab of each logit asked for, in the order in which collect() meets the picks. */
+  readonly picks: readonly number[];
+  /** Row of logits after token t of batch row r. */
+  at(row: number, token: number): number;
+}
+
+function planReads(rows: readonly Row[], vocab: number): Reads {
+  const tokens = Math.max(...rows.map((row) => row.tokens.length));
+  const places = new Map<number, number>(), picks: number[] = [];
+  const at = (row: number, token: number) => {
+    const place = row * tokens + token;
+    if (!places.has(place)) places.set(place, places.size);
+    return places.get(place)!;
+  };
+  rows.forEach((row, r) =>
+    row.requests.forEach((request) => {
+      at(r, request.last);
+      for (const { token, id } of request.continuations.flat()) picks.push(at(r, token) * vocab + id);
+    })
+  );
+  if (picks.length === 0) picks.push(0);
+  return { rows: [...places.keys()], picks, at };
+}
+
+function collect(rows: readonly Row[], reads: Reads, { outputs }: Reply): ScoreResult[] {
+  const logsumexp = outputs["logsumexp"]!.data, topLogit = outputs["topLogit"]!.data;
+  const top = outputs["top"]!.data, picked = outputs["picked"]!.data;
+  let next = 0;
+  const resultOf = (r: number, request: RowRequest): ScoreResult => {
+    const read = (token: number) => reads.at(r, token);
+    const answers = request.continuations.map((picks) => {
+      let logprob = 0, greedy = true;
+      for (const { token, id } of picks) {
+        logprob += Number(picked[next++]) - Number(logsumexp[read(token)]);
+        greedy &&= Number(top[read(token)]) === id;
+      }
+      return { logprob, greedy };
+    });
+    const last = read(request.last);
+    return {
+      logprobs: answers.map((answer) => answer.logprob),
+      greedy: answers.map((answer) => answer.greedy),
+      argmax: Number(top[last]),
+      argmaxLogprob: Number(topLogit[last]) - Number(logsumexp[last]),
+    };
+  };
+  return rows.flatMap((row, r) => row.requests.map((request) => resultOf(r, request)));
+}
+
+export function ints(values: readonly number[]): TensorData {
+  return { data: BigInt64Array.from(values, BigInt), dims: [values.length] };
+}

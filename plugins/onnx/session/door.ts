@@ -1,0 +1,39 @@
+/** What crosses between the harness and the Worker in which ONNX Runtime lives: bytes, numbers, names; nothing else. */
+
+export interface TensorData {
+  readonly data: Float32Array | BigInt64Array;
+  readonly dims: readonly number[];
+}
+
+export interface SessionOptions {
+  /** 0 lets the runtime choose. */
+  readonly threads: number;
+}
+
+/** Keys and values kept from an earlier call, its rows chosen and repeated as `rows` says. */
+export interface Past {
+  readonly cache: number;
+  readonly rows: readonly number[];
+}
+
+export interface Call {
+  readonly feeds: Readonly<Record<string, TensorData>>;
+  readonly fetch: readonly string[];
+  /** Absent: the call starts from nothing. */
+  readonly past?: Past;
+  /** Keep this call's keys and values; the reply's `cache` names them until `drop`. */
+  readonly keep?: boolean;
+}
+
+export interface Reply {
+  readonly outputs: Readonly<Record<string, TensorData>>;
+  readonly cache?: number;
+}
+
+/** The Worker's side. */
+export interface Runtime {
+  open(model: Uint8Array, options: SessionOptions): Promise<void>;
+  run(call: Call): Promise<Reply>;
+  drop(cache: number): void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,45 @@
+/** The harness's side of the Worker: opens it, runs calls one after another, ends it. */
+import * as comlink from "comlink";
+import type { Call, Reply, Runtime, SessionOptions } from "./door.ts";
+
+export interface Session extends AsyncDisposable {
+  /** @throws when the runtime refuses the call or its Worker has died. */
+  run(call: Call): Promise<Reply>;
+  drop(cache: number): Promise<void>;
+}
+
+/** Starts a Worker and opens an ONNX model in it.
+ * @param model ONNX bytes with external data at real paths without their first slash. */
+export async function openSession(model: Uint8Array, options: SessionOptions): Promise<Session> {
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  // A call to a dead Worker never settles, so every call races its death.
+  const { promise: death, reject: die } = Promise.withResolvers<never>();
+  death.catch(() => {});
+  worker.addEventListener("error", (event) => {
+    event.preventDefault();
+    die(new Error(`Cannot run the graph: the runtime's Worker died: ${event.message}`));
+  });
+  const runtime = comlink.wrap<Runtime>(worker);
+  const alive = <T>(call: Promise<T>) => Promise.race([call, death]);
+  try {
+    await alive(runtime.open(comlink.transfer(model, [model.buffer as ArrayBuffer]), options));
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  }
+  return {
+    run: (call) => alive(runtime.run(comlink.transfer(call, buffersOf(call)))),
+    drop: (cache) => alive(runtime.drop(cache)),
+    async [Symbol.asyncDispose]() {
+      try {
+        await alive(runtime.close());
+      } finally {
+        worker.terminate();
+      }
+    },
+  };
+}
+
+function buffersOf({ feeds }: Call): ArrayBuffer[] {
+  return [...new Set(Object.values(feeds).map(({ data }) => data.buffer as ArrayBuffer))];
+}

@@ -1,0 +1,93 @@
+/** The Worker's entry: session.run blocks its JavaScript thread for as long as it computes, so it has one of its own. */
+import * as comlink from "comlink";
+import * as ort from "onnxruntime-node";
+import type { Call, Past, Reply, Runtime, SessionOptions, TensorData } from "./door.ts";
+
+type Cache = ReadonlyMap<string, ort.Tensor>;
+
+function createRuntime(): Runtime {
+  const caches = new Map<number, Cache>();
+  let session: ort.InferenceSession | undefined;
+  let shapes: ReadonlyMap<string, readonly (number | string)[]> = new Map();
+  let lastCache = 0;
+  return {
+    async open(model: Uint8Array, options: SessionOptions) {
+      session = await ort.InferenceSession.create(model, sessionOptions(options));
+      shapes = pastShapes(session);
+    },
+    async run({ feeds, fetch, past, keep }: Call): Promise<Reply> {
+      if (!session) throw new Error("Cannot run the graph: no session is open, wanted open() first");
+      const given = Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, tensor(data)]));
+      const batch = feeds["ids"]?.dims[0] ?? 1;
+      const kept = past ? pick(caches.get(past.cache)!, past) : empty(shapes, batch);
+      const presents = keep ? [...shapes.keys()].map(presentName) : [];
+      const result = await session.run({ ...given, ...kept }, [...fetch, ...presents]);
+      const outputs = Object.fromEntries(fetch.map((name) => [name, dataOf(result[name]!)]));
+      if (!keep) return { outputs };
+      caches.set(++lastCache, new Map([...shapes.keys()].map((name) => [name, result[presentName(name)]!])));
+      return { outputs, cache: lastCache };
+    },
+    drop: (cache: number) => void caches.delete(cache),
+    async close() {
+      caches.clear();
+      await session?.release();
+    },
+  };
+}
+
+function sessionOptions({ threads }: SessionOptions): ort.InferenceSession.SessionOptions {
+  return {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: "sequential",
+    // The graph is drawn with the runtime's own fast ops; what is left to fuse would differ with the taps it carries.
+    graphOptimizationLevel: "basic",
+    enableMemPattern: false, // shapes differ from batch to batch
+    logSeverityLevel: 3,
+    extra: {
+      // Weights are packed: a second copy in memory, a tenth faster.
+      session: { model_external_initializers_file_folder_path: "/" },
+    },
+  };
+}
+
+function pastShapes(session: ort.InferenceSession): Map<string, readonly (number | string)[]> {
+  const inputs = session.inputMetadata.filter((input) => input.name.startsWith("past."));
+  return new Map(inputs.map((input) => [input.name, input.isTensor ? input.shape : []]));
+}
+
+const presentName = (past: string) => past.replace("past.", "present.");
+
+function tensor({ data, dims }: TensorData): ort.Tensor {
+  return data instanceof Float32Array
+    ? new ort.Tensor("float32", data, dims)
+    : new ort.Tensor("int64", data, dims);
+}
+
+function dataOf(value: ort.Tensor): TensorData {
+  return { data: value.data as TensorData["data"], dims: value.dims };
+}
+
+function empty(
+  shapes: ReadonlyMap<string, readonly (number | string)[]>,
+  batch: number,
+): Record<string, ort.Tensor> {
+  return Object.fromEntries([...shapes].map(([name, shape]) => {
+    const dims = [batch, Number(shape[1]), 0, Number(shape[3])];
+    return [name, new ort.Tensor("float32", new Float32Array(0), dims)];
+  }));
+}
+
+/** Rows of a cache in a new order; the cache itself when the order is its own. */
+function pick(cache: Cache, { rows }: Past): Record<string, ort.Tensor> {
+  return Object.fromEntries([...cache].map(([name, value]) => {
+    const [batch, ...rest] = value.dims;
+    if (rows.length === batch && rows.every((row, i) => row === i)) return [name, value];
+    const size = rest.reduce((a, b) => a * b, 1);
+    const data = new Float32Array(rows.length * size), from = value.data as Float32Array;
+    rows.forEach((row, i) => data.set(from.subarray(row * size, (row + 1) * size), i * size));
+    return [name, new ort.Tensor("float32", data, [rows.length, ...rest])];
+  }));
+}
+
+comlink.expose(createRuntime());

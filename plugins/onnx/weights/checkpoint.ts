@@ -1,0 +1,181 @@
+/** Opens what a user calls a model: a folder in Hugging Face's layout, or one .gguf file. */
+import { basename, join } from "node:path";
+import { type Context, UserError } from "../../../core/mod.ts";
+import { modelTypeOf, parseConfig } from "./config.ts";
+import { exists, hashFile, openFile, parseObject, readText, readTextIfAny } from "./file.ts";
+import { readGguf } from "./gguf.ts";
+import { architectureOf, configOf, nameTensors, ROPE_FACTORS, type SourceTensor } from "./gguf_names.ts";
+import { sha256Hex } from "./hash.ts";
+import { product, readSafetensors, type StoredTensor } from "./safetensors.ts";
+import type { Checkpoint, CheckpointInfo } from "./types.ts";
+import { readFloats, widen } from "./widen.ts";
+
+export interface CheckpointOptions {
+  /** Called with `model_type` as soon as it is known, before anything else is read; throws to refuse it. */
+  readonly accept?: (modelType: string) => void;
+}
+
+/** Hyperparameters, shapes and hashes; no weight is widened.
+ * @throws {UserError} naming file and tensor when the checkpoint is not whole. */
+export async function inspectCheckpoint(
+  path: string,
+  context: Context,
+  options: CheckpointOptions = {},
+): Promise<CheckpointInfo> {
+  return (await inspect(path, context, options)).info;
+}
+
+/** A checkpoint with tensors that can be mapped: float32 safetensors stay where they are, all else is widened into the cache, once.
+ * @throws {UserError} as inspectCheckpoint, and on a full disk. */
+export async function openCheckpoint(
+  path: string,
+  context: Context,
+  options: CheckpointOptions = {},
+): Promise<Checkpoint> {
+  const { info, sources, inPlace } = await inspect(path, context, options);
+  const stored = inPlace ? sources : await widen(sources, info.weightsHash, context);
+  const factors = sources.find(({ name }) => name === ROPE_FACTORS);
+  return {
+    ...info,
+    tensors: new Map(
+      stored.map(({ name, shape, file, offset, length }) => [name, { name, shape, file, offset, length }]),
+    ),
+    ...(factors ? { ropeFactors: readAll(factors) } : {}),
+  };
+}
+
+interface Inspected {
+  readonly info: CheckpointInfo;
+  readonly sources: readonly SourceTensor[];
+  /** The sources are float32 in Hugging Face's layout already. */
+  readonly inPlace: boolean;
+}
+
+function inspect(path: string, context: Context, options: CheckpointOptions): Promise<Inspected> {
+  if (!exists(path)) {
+    throw new UserError(
+      `Cannot open ${path}: there is no such file or folder, wanted a model folder or a .gguf file`,
+    );
+  }
+  return Deno.statSync(path).isDirectory
+    ? inspectFolder(path, context, options)
+    : inspectGguf(path, context, options);
+}
+
+async function inspectGguf(
+  path: string,
+  context: Context,
+  { accept }: CheckpointOptions,
+): Promise<Inspected> {
+  using file = openFile(path);
+  const gguf = readGguf(file);
+  accept?.(architectureOf(gguf.metadata, path));
+  const config = configOf(gguf, path);
+  const sources = nameTensors(gguf, config, path);
+  const weightsHash = await hashFile(path, context);
+  const tokenizer = { kind: "gguf", metadata: gguf.metadata } as const;
+  return { info: { path, config, ...summary(sources), weightsHash, tokenizer }, sources, inPlace: false };
+}
+
+async function inspectFolder(
+  path: string,
+  context: Context,
+  { accept }: CheckpointOptions,
+): Promise<Inspected> {
+  const at = (name: string) => join(path, name);
+  const fields = parseObject(readText(at("config.json")), at("config.json"));
+  accept?.(modelTypeOf(fields, at("config.json")));
+  const generation = parseObject(
+    readTextIfAny(at("generation_config.json")) ?? "{}",
+    at("generation_config.json"),
+  );
+  const config = parseConfig(fields, generation, at("config.json"));
+  const files = weightFiles(path);
+  const sources = readShards(path, files);
+  const hashes: string[] = [];
+  for (const name of files) hashes.push(await hashFile(at(name), context));
+  const chatTemplate = readTextIfAny(at("chat_template.jinja"));
+  const tokenizer = {
+    kind: "files",
+    tokenizer: readText(at("tokenizer.json")),
+    config: readTextIfAny(at("tokenizer_config.json")) ?? "{}",
+    ...(chatTemplate === undefined ? {} : { chatTemplate }),
+  } as const;
+  const weightsHash = hashes.length === 1 ? hashes[0]! : sha256Hex(hashes.join("\n"));
+  return {
+    info: { path, config, ...summary(sources), weightsHash, tokenizer },
+    sources,
+    inPlace: sources.every(({ type }) => type === "F32"),
+  };
+}
+
+const INDEX = "model.safetensors.index.json";
+
+/** Names of the folder's weight files, in name order: those of the index, else the one there is. */
+function weightFiles(path: string): string[] {
+  const index = readTextIfAny(join(path, INDEX));
+  if (index !== undefined) return [...new Set(Object.values(weightMap(path, index)))].sort();
+  const found = [...Deno.readDirSync(path)].map(({ name }) => name).filter((name) =>
+    name.endsWith(".safetensors")
+  );
+  if (found.length === 1) return found;
+  if (found.includes("model.safetensors")) return ["model.safetensors"];
+  const state = found.length === 0
+    ? "it has no .safetensors file"
+    : `it has ${found.length} .safetensors files and no index`;
+  throw new UserError(`Cannot open ${path}: ${state}, wanted model.safetensors or ${INDEX}`);
+}
+
+/** Shard of each tensor. A shard's name has no folder in it, so that an index cannot point outside. */
+function weightMap(path: string, index: string): Readonly<Record<string, string>> {
+  const file = join(path, INDEX);
+  const map = parseObject(
+    JSON.stringify(parseObject(index, file).weight_map ?? null),
+    `weight_map of ${file}`,
+  );
+  for (const [tensor, shard] of Object.entries(map)) {
+    if (typeof shard !== "string" || shard !== basename(shard) || !shard.endsWith(".safetensors")) {
+      const state = `tensor ${tensor} is in ${JSON.stringify(shard)}`;
+      throw new UserError(`Cannot read ${file}: ${state}, wanted a .safetensors file beside it`);
+    }
+  }
+  return map as Readonly<Record<string, string>>;
+}
+
+function readShards(path: string, files: readonly string[]): StoredTensor[] {
+  const tensors = new Map<string, StoredTensor>();
+  for (const name of files) {
+    using file = openFile(join(path, name));
+    for (const tensor of readSafetensors(file)) {
+      const other = tensors.get(tensor.name);
+      if (other) {
+        const state = `it is in ${basename(other.file)} and in ${name}`;
+        throw new UserError(`Cannot read tensor ${tensor.name} of ${path}: ${state}, wanted it once`);
+      }
+      tensors.set(tensor.name, tensor);
+    }
+  }
+  const index = readTextIfAny(join(path, INDEX));
+  const missing = Object.keys(index === undefined ? {} : weightMap(path, index)).find((name) =>
+    !tensors.has(name)
+  );
+  if (missing !== undefined) {
+    throw new UserError(
+      `Cannot read tensor ${missing} of ${path}: ${INDEX} names it and no file has it, wanted it once`,
+    );
+  }
+  return [...tensors.values()];
+}
+
+function summary(sources: readonly StoredTensor[]): Pick<CheckpointInfo, "shapes" | "parameters"> {
+  const weights = sources.filter(({ name }) => name !== ROPE_FACTORS);
+  return {
+    shapes: new Map(weights.map(({ name, shape }) => [name, shape])),
+    parameters: weights.reduce((sum, { shape }) => sum + product(shape), 0),
+  };
+}
+
+function readAll(source: SourceTensor): Float32Array {
+  using file = openFile(source.file);
+  return Float32Array.from([...readFloats(source, file)].flatMap((part) => [...part]));
+}

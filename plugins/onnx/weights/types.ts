@@ -1,0 +1,73 @@
+/** A checkpoint as named, lazy tensors in Hugging Face's names, whatever its format on disk. */
+import type { GgufMetadata } from "./gguf.ts";
+
+/** Where a tensor lies: float32, little-endian, row-major, ready to be ONNX external data. */
+export interface TensorRef {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Absolute path, links resolved. */
+  readonly file: string;
+  /** Bytes from the start of the file. */
+  readonly offset: number;
+  /** Bytes: 4 a number. */
+  readonly length: number;
+}
+
+/** Hyperparameters in config.json's names; the defaults are those of transformers' LlamaConfig. */
+export interface ModelConfig {
+  /** `model_type`, or `general.architecture` of a GGUF. */
+  readonly model_type: string;
+  readonly hidden_size: number;
+  readonly intermediate_size: number;
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  readonly num_key_value_heads: number;
+  /** Columns of one head. */
+  readonly head_dim: number;
+  readonly hidden_act: string;
+  readonly rms_norm_eps: number;
+  readonly rope_theta: number;
+  /** The scaling rule, with `rope_type`; null when frequencies are left as they are. */
+  readonly rope_scaling: Readonly<Record<string, unknown>> | null;
+  readonly vocab_size: number;
+  readonly max_position_embeddings: number;
+  readonly tie_word_embeddings: boolean;
+  readonly attention_bias: boolean;
+  readonly mlp_bias: boolean;
+  readonly bos_token_id: number | null;
+  /** Ids that end a text, config.json's first, then generation_config.json's. */
+  readonly eos_token_id: readonly number[];
+}
+
+/** What a tokenizer is made of. */
+export type TokenizerSource =
+  | {
+    readonly kind: "files";
+    /** Content of tokenizer.json. */
+    readonly tokenizer: string;
+    /** Content of tokenizer_config.json, "{}" when there is none. */
+    readonly config: string;
+    /** Content of chat_template.jinja, which goes before a template in `config`. */
+    readonly chatTemplate?: string;
+  }
+  | { readonly kind: "gguf"; readonly metadata: GgufMetadata };
+
+/** What can be said of a checkpoint without touching its weights, but for their hash. */
+export interface CheckpointInfo {
+  /** As the user gave it, for messages. */
+  readonly path: string;
+  readonly config: ModelConfig;
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** Numbers in all tensors; a shared matrix is counted once. */
+  readonly parameters: number;
+  /** sha256 of the weight file's bytes; of the shards' hashes in name order, when there are several. */
+  readonly weightsHash: string;
+  readonly tokenizer: TokenizerSource;
+}
+
+/** A checkpoint whose tensors can be mapped. */
+export interface Checkpoint extends CheckpointInfo {
+  readonly tensors: ReadonlyMap<string, TensorRef>;
+  /** Divisors of the rotary frequencies, [headDim / 2], where a GGUF stores them ("rope_freqs"). */
+  readonly ropeFactors?: Float32Array;
+}
