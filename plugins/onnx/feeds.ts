@@ -1,5 +1,6 @@
 /** From rows to the graph's inputs: ids, positions, mask, edits. */
 import type { Edit, Tap } from "../../core/mod.ts";
+import type { RotaryTables } from "./architectures/rope.ts";
 import type { Hyperparameters } from "./architectures/shape.ts";
 import type { RowToken } from "./batching.ts";
 import { type EditRow, feedOf } from "./graph/edits.ts";
@@ -20,6 +21,7 @@ export interface FeedRow {
 
 export interface FeedOptions {
   readonly shape: Hyperparameters;
+  readonly rotary: (rows: number) => RotaryTables;
   readonly taps: readonly Tap[];
   /** Keys that come in from an earlier call. */
   readonly past: number;
@@ -28,7 +30,7 @@ export interface FeedOptions {
 /** Inputs of one call without its rows and picks; rows are padded on the right with token 0, which nothing looks at. */
 export function feedsOf(
   rows: readonly FeedRow[],
-  { shape, taps, past }: FeedOptions,
+  { shape, rotary, taps, past }: FeedOptions,
 ): Record<string, TensorData> {
   const batch = rows.length, tokens = Math.max(...rows.map((row) => row.tokens.length));
   const ids = new BigInt64Array(batch * tokens), positions = new BigInt64Array(batch * tokens);
@@ -40,9 +42,13 @@ export function feedsOf(
     });
   });
   const dims = [batch, tokens];
+  // The runtime wants at least as many rows as there are tokens, though branches share positions.
+  const angles = Math.max(tokens, 1 + Math.max(...places.flat())), { cos, sin } = rotary(angles);
   const feeds: Record<string, TensorData> = {
     ids: { data: ids, dims },
     positions: { data: positions, dims },
+    cos: { data: cos, dims: [angles, shape.headDim / 2] },
+    sin: { data: sin, dims: [angles, shape.headDim / 2] },
     mask: maskOf(rows, { tokens, past, group: shape.heads / shape.kvHeads }),
   };
   const editRows: EditRow[] = rows.map((row, r) => ({

@@ -102,15 +102,11 @@ interface Advance {
 }
 
 /** One forward pass; the most probable next token of each row, and the cache to go on from. */
-async function advance(
-  { session, shape, taps }: Engine,
-  rows: readonly FeedRow[],
-  { past, last, from }: Advance,
-) {
+async function advance(engine: Engine, rows: readonly FeedRow[], { past, last, from }: Advance) {
   const tokens = Math.max(...rows.map((row) => row.tokens.length));
-  const { outputs, cache } = await session.run({
+  const { outputs, cache } = await engine.session.run({
     feeds: {
-      ...feedsOf(rows, { shape, taps, past }),
+      ...feedsOf(rows, { ...engine, past }),
       rows: ints(last.map((token, row) => row * tokens + token)),
       picks: ints([0]),
     },

@@ -17,6 +17,7 @@ import {
 } from "../../core/mod.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import { drawDecoder } from "./architectures/decoder.ts";
+import { createRotary } from "./architectures/rope.ts";
 import { type Hyperparameters, shapeOf, unitsOf } from "./architectures/shape.ts";
 import { run } from "./batching.ts";
 import { feedsOf } from "./feeds.ts";
@@ -75,8 +76,14 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
   const checkpoint = await openCheckpoint(params.path, context, { accept: known(params.path) });
   const { info, tokenizer, shape, units } = describe(checkpoint);
   const graph = drawDecoder(findArchitecture(info.architecture, checkpoint.path), checkpoint, options.taps);
+  const rotary = createRotary({
+    theta: shape.ropeTheta,
+    headDim: shape.headDim,
+    scaling: shape.ropeScaling,
+    factors: checkpoint.ropeFactors,
+  });
   const session = await openSession(encode(graph), { threads: context.threads });
-  const engine: Engine = { session, shape, taps: options.taps };
+  const engine: Engine = { session, shape, rotary, taps: options.taps };
   const check = checker(info, { shape, tokenizer, taps: new Set(options.taps) });
   return {
     info,
@@ -102,13 +109,9 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
   };
 }
 
-async function logits(
-  { session, shape, taps }: Engine,
-  ids: readonly number[],
-  edits: readonly Edit[],
-): Promise<Float32Array> {
-  const feeds = feedsOf([{ tokens: run(ids, false), start: 0, edits }], { shape, taps, past: 0 });
-  const { outputs } = await session.run({
+async function logits(engine: Engine, ids: readonly number[], edits: readonly Edit[]): Promise<Float32Array> {
+  const feeds = feedsOf([{ tokens: run(ids, false), start: 0, edits }], { ...engine, past: 0 });
+  const { outputs } = await engine.session.run({
     feeds: { ...feeds, rows: ints(ids.map((_, i) => i)), picks: ints([0]) },
     fetch: ["logits"],
   });

@@ -1,5 +1,6 @@
 /** Log-probabilities of continuations: plan, run, collect. */
 import type { Edit, ScoredBatch, ScoreOptions, ScoreRequest, ScoreResult, Tap } from "../../core/mod.ts";
+import type { RotaryTables } from "./architectures/rope.ts";
 import type { Hyperparameters } from "./architectures/shape.ts";
 import { type Batch, type Group, planBatches, type Row, type RowRequest, run } from "./batching.ts";
 import { type FeedRow, feedsOf } from "./feeds.ts";
@@ -9,6 +10,7 @@ import type { Session } from "./session/session.ts";
 export interface Engine {
   readonly session: Session;
   readonly shape: Hyperparameters;
+  readonly rotary: (rows: number) => RotaryTables;
   readonly taps: readonly Tap[];
 }
 
@@ -36,17 +38,13 @@ export async function* score(
   }
 }
 
-async function runPrefix(
-  { session, shape, taps }: Engine,
-  prefix: readonly number[],
-  edits: readonly Edit[],
-): Promise<number> {
+async function runPrefix(engine: Engine, prefix: readonly number[], edits: readonly Edit[]): Promise<number> {
   const feeds = {
-    ...feedsOf([{ tokens: run(prefix, false), start: 0, edits }], { shape, taps, past: 0 }),
+    ...feedsOf([{ tokens: run(prefix, false), start: 0, edits }], { ...engine, past: 0 }),
     rows: ints([0]),
     picks: ints([0]),
   };
-  const { cache } = await session.run({ feeds, fetch: [], keep: true });
+  const { cache } = await engine.session.run({ feeds, fetch: [], keep: true });
   return cache!;
 }
 
@@ -57,15 +55,12 @@ interface Work {
   readonly cache: number | undefined;
 }
 
-async function runBatch(
-  { session, shape, taps }: Engine,
-  { batch, group, edits, cache }: Work,
-): Promise<ScoredBatch> {
+async function runBatch(engine: Engine, { batch, group, edits, cache }: Work): Promise<ScoredBatch> {
   const past = group.prefix.length;
   const rows = batch.rows.map((row): FeedRow => ({ tokens: row.tokens, start: past, edits }));
-  const reads = planReads(batch.rows, shape.vocab);
-  const reply = await session.run({
-    feeds: { ...feedsOf(rows, { shape, taps, past }), rows: ints(reads.rows), picks: ints(reads.picks) },
+  const reads = planReads(batch.rows, engine.shape.vocab);
+  const reply = await engine.session.run({
+    feeds: { ...feedsOf(rows, { ...engine, past }), rows: ints(reads.rows), picks: ints(reads.picks) },
     fetch: ["logsumexp", "topLogit", "top", "picked"],
     ...(cache === undefined ? {} : { past: { cache, rows: rows.map(() => 0) } }),
   });

@@ -16,7 +16,6 @@ import type { Checkpoint, TensorRef } from "../weights/types.ts";
 import { type Builder, createBuilder, type Graph, type Value } from "../graph/graph.ts";
 import { editInputs } from "../graph/edits.ts";
 import type { Architecture } from "./architecture.ts";
-import { rotaryTables } from "./rope.ts";
 import { type Hyperparameters, shapeOf } from "./shape.ts";
 
 /** @throws {UserError} for a tensor that is missing or has the wrong shape. */
@@ -29,7 +28,8 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
   const inputs: Inputs = {
     positions: b.input("positions", "int64", ["batch", "tokens"]),
     mask: b.input("mask", "float32", ["masks", 1, "queries", "keys"]),
-    ...rotary(b, checkpoint, shape),
+    cos: b.input("cos", "float32", ["angles", shape.headDim / 2]),
+    sin: b.input("sin", "float32", ["angles", shape.headDim / 2]),
   };
   const embed = read(architecture.embed, [shape.vocab, shape.width]);
   let x = tap("embed", b.node("Gather", "embed", [embed, ids]));
@@ -49,6 +49,7 @@ interface Inputs {
   /** Added to the attention scores: 0 where a token may look, a huge negative number where not,
    * [1|batch, 1, G * tokens, past + tokens]: the same rows once for each query head of a group. */
   readonly mask: Value;
+  /** Rotary tables, a row a position, as far as this call's positions reach. */
   readonly cos: Value;
   readonly sin: Value;
 }
@@ -80,18 +81,6 @@ function tensor(checkpoint: Checkpoint, name: string, shape: readonly number[]):
     );
   }
   return ref;
-}
-
-function rotary(b: Builder, checkpoint: Checkpoint, shape: Hyperparameters): Pick<Inputs, "cos" | "sin"> {
-  const { cos, sin } = rotaryTables({
-    theta: shape.ropeTheta,
-    headDim: shape.headDim,
-    positions: shape.context,
-    scaling: shape.ropeScaling,
-    factors: checkpoint.ropeFactors,
-  });
-  const size = [shape.context, shape.headDim / 2];
-  return { cos: b.table("rotary.cos", cos, size), sin: b.table("rotary.sin", sin, size) };
 }
 
 /** Residual in, residual out, [batch, tokens, width]. */

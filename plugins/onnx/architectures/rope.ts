@@ -19,29 +19,36 @@ export interface RopeScaling {
 export interface RopeOptions {
   readonly theta: number;
   readonly headDim: number;
-  /** Rows of the tables. */
-  readonly positions: number;
   readonly scaling?: RopeScaling | null | undefined;
   /** Divisors of the frequencies, headDim / 2, as GGUF stores them in place of a scaling rule. */
   readonly factors?: Float32Array | undefined;
 }
 
-/** Cosine and sine tables, each [positions, headDim / 2].
+/** Cosine and sine tables, each [rows, headDim / 2], for positions 0 to rows - 1. */
+export interface RotaryTables {
+  readonly cos: Float32Array;
+  readonly sin: Float32Array;
+}
+
+/** Gives the function that makes tables of any number of rows; a row is computed once.
  * @throws {UserError} for a scaling rule that is not known. */
-export function rotaryTables(
-  options: RopeOptions,
-): { readonly cos: Float32Array; readonly sin: Float32Array } {
+export function createRotary(options: RopeOptions): (rows: number) => RotaryTables {
   const half = options.headDim / 2;
   const frequencies = scaled(inverseFrequencies(options.theta, options.headDim), options);
-  const cos = new Float32Array(options.positions * half), sin = new Float32Array(options.positions * half);
-  for (let p = 0; p < options.positions; p++) {
-    for (let i = 0; i < half; i++) {
-      const angle = Math.fround(p * frequencies[i]!);
-      cos[p * half + i] = Math.cos(angle);
-      sin[p * half + i] = Math.sin(angle);
-    }
-  }
-  return { cos, sin };
+  let known: RotaryTables = { cos: new Float32Array(0), sin: new Float32Array(0) };
+  return (rows) => {
+    if (known.cos.length < rows * half) known = tablesOf(frequencies, 2 * rows);
+    return { cos: known.cos.slice(0, rows * half), sin: known.sin.slice(0, rows * half) };
+  };
+}
+
+function tablesOf(frequencies: Float32Array, rows: number): RotaryTables {
+  const half = frequencies.length;
+  const angle = (i: number) => Math.fround(Math.floor(i / half) * frequencies[i % half]!);
+  return {
+    cos: Float32Array.from({ length: rows * half }, (_, i) => Math.cos(angle(i))),
+    sin: Float32Array.from({ length: rows * half }, (_, i) => Math.sin(angle(i))),
+  };
 }
 
 function inverseFrequencies(theta: number, headDim: number): Float32Array {

@@ -30,7 +30,7 @@ export interface Node {
 
 export interface Constant extends Value {
   readonly shape: readonly number[];
-  readonly data: Float32Array | BigInt64Array;
+  readonly data: BigInt64Array;
 }
 
 /** A parameter: float32 values that the runtime maps from their file. */
@@ -72,7 +72,6 @@ export interface Builder {
   weight(ref: TensorRef): Value;
   /** The same small table given twice is stored once. */
   ints(values: readonly number[]): Value;
-  table(name: string, data: Float32Array, shape: readonly number[]): Value;
   /** Appends a node with one output. */
   node(op: Op, at: string, inputs: readonly (Value | undefined)[], attributes?: Node["attributes"]): Value;
   /** Makes a value leave the runtime, under its own name. */
@@ -109,11 +108,6 @@ export function createBuilder(): Builder {
         shape: [values.length],
         data: BigInt64Array.from(values, BigInt),
       };
-      constants.set(name, constant);
-      return constant;
-    },
-    table(name, data, shape) {
-      const constant: Constant = { name, dtype: "float32", shape, data };
       constants.set(name, constant);
       return constant;
     },

@@ -43,7 +43,7 @@ function sessionOptions({ threads }: SessionOptions): ort.InferenceSession.Sessi
     // The graph is drawn with the runtime's own fast ops; what is left to fuse would differ with the taps it carries.
     graphOptimizationLevel: "basic",
     enableMemPattern: false, // shapes differ from batch to batch
-    logSeverityLevel: 3,
+    logSeverityLevel: 4, // errors come back as errors
     extra: {
       // Weights are packed: a second copy in memory, a tenth faster.
       session: { model_external_initializers_file_folder_path: "/" },

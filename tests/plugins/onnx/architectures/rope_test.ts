@@ -1,0 +1,87 @@
+import { assert, assertThrows } from "@std/assert";
+import { UserError } from "../../../../core/mod.ts";
+import { createRotary, type RopeScaling } from "../../../../plugins/onnx/architectures/rope.ts";
+
+/**
+ * Cosines by LlamaRotaryEmbedding of transformers 5.23 in float32, headDim 64, at positions 0, 1, 100, 5000 and 100000 (rows) for
+ * pairs 0, 5, 12, 20 and 31 (columns); printed with 6 decimals.
+ */
+const REFERENCE: readonly {
+  theta: number;
+  scaling: RopeScaling | null;
+  cos: readonly (readonly number[])[];
+}[] = [
+  {
+    theta: 10000,
+    scaling: null,
+    cos: [
+      [1, 1, 1, 1, 1],
+      [0.540302, 0.972014, 0.9995, 0.999995, 1],
+      [0.862319, 0.151208, -0.999786, 0.950415, 0.999911],
+      [0.154668, -0.261387, 0.511163, -0.994656, 0.785829],
+      [-0.999361, 0.544521, -0.261742, -0.477425, 0.718715],
+    ],
+  },
+  {
+    theta: 10000,
+    scaling: { rope_type: "linear", factor: 4 },
+    cos: [
+      [1, 1, 1, 1, 1],
+      [0.968912, 0.998243, 0.999969, 1, 1],
+      [0.991203, 0.937733, 0.703441, 0.996877, 0.999994],
+      [0.938037, 0.442885, -0.255693, -0.688589, 0.986139],
+      [0.700758, -0.969222, 0.442967, -0.869242, -0.981584],
+    ],
+  },
+  {
+    theta: 500000,
+    scaling: {
+      rope_type: "llama3",
+      factor: 32,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 8192,
+    },
+    cos: [
+      [1, 1, 1, 1, 1],
+      [0.540302, 0.991731, 0.999973, 1, 1],
+      [0.862319, 0.954634, 0.745663, 1, 1],
+      [0.154668, -0.831161, 0.328779, 0.999082, 1],
+      [-0.999361, 0.71458, 0.914315, 0.654689, 0.999956],
+    ],
+  },
+];
+
+const POSITIONS = [0, 1, 100, 5000, 100000], PAIRS = [0, 5, 12, 20, 31];
+
+/** One unit in the last place of a float32 frequency moves the angle at position 100000 by 0.006 at most, at 5000 by 3e-4. */
+const toleranceAt = (position: number) => 1e-6 + position * 6e-8;
+
+for (const { theta, scaling, cos } of REFERENCE) {
+  Deno.test(`createRotary() with ${scaling?.rope_type ?? "no"} scaling equals transformers'`, () => {
+    const tables = createRotary({ theta, headDim: 64, scaling })(100001);
+    POSITIONS.forEach((position, p) =>
+      PAIRS.forEach((pair, i) => {
+        const actual = tables.cos[position * 32 + pair]!, sine = tables.sin[position * 32 + pair]!;
+        const off = Math.abs(actual - cos[p]![i]!);
+        assert(
+          off < toleranceAt(position),
+          `position ${position}, pair ${pair}: ${actual}, expected ${cos[p]![i]}`,
+        );
+        assert(Math.abs(actual ** 2 + sine ** 2 - 1) < 1e-6, "cosine and sine are of one angle");
+      })
+    );
+  });
+}
+
+Deno.test("createRotary() divides frequencies by the factors of a GGUF", () => {
+  const factors = new Float32Array(32).fill(4);
+  const own = createRotary({ theta: 10000, headDim: 64, factors })(50);
+  const linear = createRotary({ theta: 10000, headDim: 64, scaling: { rope_type: "linear", factor: 4 } })(50);
+  assert(own.sin.every((value, i) => value === linear.sin[i]));
+});
+
+Deno.test("createRotary() refuses a scaling rule that is not known", () => {
+  const scaling = { rope_type: "yarn" };
+  assertThrows(() => createRotary({ theta: 1e4, headDim: 64, scaling }), UserError, '"yarn"');
+});
