@@ -1,4 +1,5 @@
 /** The white-box backend: a checkpoint, its graph, a session, behind the contract of core/model.ts. */
+import { basename, resolve } from "node:path";
 import {
   canonicalJson,
   type Context,
@@ -38,7 +39,9 @@ export interface OnnxParams {
 
 export const backend: ModelBackend<OnnxParams> = {
   async inspect({ path }, context) {
-    return describe(await inspectCheckpoint(path, context, { accept: known(path) }));
+    return describe(
+      await inspectCheckpoint(resolve(context.baseDir, path), context, { accept: known(path) }),
+    );
   },
   open: openModel,
 };
@@ -56,7 +59,7 @@ function describe(checkpoint: CheckpointInfo): Description {
   const shape = shapeOf(checkpoint.config);
   const { tokenizer, hash, chatTemplateHash } = createTokenizer(checkpoint.tokenizer, checkpoint.path);
   const info: ModelInfo = {
-    name: checkpoint.path.replace(/\/+$/, "").split("/").at(-1)!,
+    name: basename(checkpoint.path),
     architecture: checkpoint.config.model_type,
     parameters: checkpoint.parameters,
     layers: shape.layers,
@@ -73,7 +76,8 @@ function describe(checkpoint: CheckpointInfo): Description {
 }
 
 async function openModel(params: OnnxParams, options: OpenOptions, context: Context): Promise<Model> {
-  const checkpoint = await openCheckpoint(params.path, context, { accept: known(params.path) });
+  const path = resolve(context.baseDir, params.path);
+  const checkpoint = await openCheckpoint(path, context, { accept: known(path) });
   const { info, tokenizer, shape, units } = describe(checkpoint);
   const graph = drawDecoder(findArchitecture(info.architecture, checkpoint.path), checkpoint, options.taps);
   const rotary = createRotary({

@@ -15,7 +15,7 @@ export interface Engine {
 }
 
 /** Default of ScoreOptions.tokenBudget: large enough for full speed, small enough for 1.5 GB with a 135M model. */
-export const TOKEN_BUDGET = 1024;
+const TOKEN_BUDGET = 2048;
 
 /** Requests must have been checked. Yields batches in the order of their making. */
 export async function* score(

@@ -58,7 +58,7 @@ export function exists(path: string): boolean {
     Deno.statSync(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
     throw error;
   }
 }
@@ -118,7 +118,7 @@ function orUserError<T>(path: string, run: () => T): T {
   } catch (cause) {
     const state = cause instanceof Deno.errors.NotFound
       ? "there is no such file"
-      : cause instanceof Deno.errors.PermissionDenied
+      : cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.NotCapable
       ? "permission is denied"
       : cause instanceof Deno.errors.IsADirectory
       ? "it is a folder"

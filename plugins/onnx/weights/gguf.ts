@@ -84,7 +84,7 @@ export function readGguf(file: SourceFile): Gguf {
 function parse(file: SourceFile, cursor: Cursor): Gguf {
   const magic = cursor.uint32(), version = cursor.uint32();
   if (magic !== 0x46554747) {
-    throw new UserError(`Cannot read ${file.path}: it is not a GGUF file, wanted one`);
+    throw new UserError(`Cannot read ${file.path}: it is not a GGUF file, wanted one, or a model folder`);
   }
   if (version !== 2 && version !== 3) {
     const wanted = "wanted 2 or 3, little-endian";

@@ -155,7 +155,9 @@ function cannotWrite(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if ("code" in error && error.code === "ENOSPC") return "the disk is full";
   if (/os error (28|112)\b/.test(error.message)) return "the disk is full"; // ENOSPC, and its Windows counterpart
-  if (error instanceof Deno.errors.PermissionDenied) return "permission is denied";
+  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
+    return "permission is denied";
+  }
   return undefined;
 }
 

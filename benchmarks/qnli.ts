@@ -1,0 +1,92 @@
+/**
+ * QNLI of GLUE, development set: 5,463 pairs of a question and a sentence that answers it or does not.
+ *
+ * Protocol "lm-eval": prompt, delimiter, targets and metric of lm-evaluation-harness 0.4.13, no chat template, no examples; "yes" is
+ * the class entailment. Protocol "culnig": the set-up of CULNIG (arXiv 2510.08284), a conversation whose answer is 0 (entailment) or 1,
+ * read as the most probable token of the whole vocabulary, each pair under four wordings of our own.
+ *
+ * 1,363 pairs ask a question that another pair asks too, so pairs of one question are one cluster.
+ */
+import { z } from "zod";
+import { type ChoiceItem, defineBenchmark, tsvRows } from "../core/mod.ts";
+
+const CLASSES = ["entailment", "not_entailment"] as const;
+
+/** Own wordings. */
+const TEMPLATES: readonly ((question: string, sentence: string) => string)[] = [
+  (question, sentence) =>
+    `Does the sentence contain the answer to the question? Write 0 if it does and 1 if it does not, and nothing else.\n\n` +
+    `Question: ${question}\nSentence: ${sentence}`,
+  (question, sentence) =>
+    `Sentence: ${sentence}\nQuestion: ${question}\n\n` +
+    `0 means that the question can be answered from the sentence, 1 that it cannot. Reply with one digit only.`,
+  (question, sentence) =>
+    `You are given a question and a sentence. Decide between two labels.\n0: the sentence answers the question\n` +
+    `1: the sentence does not answer the question\n\n${question}\n${sentence}\n\nYour whole reply must be the label:`,
+  (question, sentence) =>
+    `Q: ${question}\nS: ${sentence}\n\nIs S enough to answer Q? Reply with a single digit, without explanation: 0 for yes, 1 for no.`,
+];
+const ALL = TEMPLATES.map((_, i) => i);
+
+const Params = z.strictObject({
+  protocol: z.enum(["lm-eval", "culnig"]).default("lm-eval"),
+  /** Wordings of "culnig", each an item of its own. */
+  templates: z.array(z.int().min(0).max(TEMPLATES.length - 1)).min(1)
+    .refine((list) => new Set(list).size === list.length, "wanted different templates").default(ALL),
+}).refine(
+  ({ protocol, templates }) => protocol === "culnig" || String(templates) === String(ALL),
+  { path: ["templates"], message: 'templates belong to the protocol "culnig"' },
+);
+
+const Row = z.looseObject({
+  index: z.string().min(1),
+  question: z.string(),
+  sentence: z.string(),
+  label: z.enum(CLASSES),
+});
+
+export default defineBenchmark({
+  name: "qnli",
+  version: "1",
+  title: "QNLI",
+  licence: "CC BY-SA 4.0 (from SQuAD)",
+  source: "Wang et al., GLUE, ICLR 2019, https://gluebenchmark.com",
+  params: Params,
+  evaluator: "multiple_choice",
+  metric: ({ protocol }) => protocol === "lm-eval" ? "acc" : "exact_match",
+  files: () => [{
+    key: "dev",
+    names: ["QNLI_dev.tsv", "QNLI/dev.tsv", "dev.tsv"],
+    sha256: "763e95932dd3578251de71582e06829015f9c3815a518c751dc537219b159de4",
+  }],
+  load(files, { protocol, templates }): ChoiceItem[] {
+    return tsvRows(files.dev!, Row).flatMap((doc) => {
+      const { index, question, sentence, label } = doc;
+      const shared = {
+        role: "report",
+        clusters: { question },
+        gold: CLASSES.indexOf(label),
+        doc,
+      } as const;
+      if (protocol === "lm-eval") {
+        const text = `${question}\n${sentence}\nQuestion: Does this response answer the question?\nAnswer:`;
+        const labels = ["yes", "no"];
+        return [{
+          ...shared,
+          id: index,
+          prompt: { kind: "text", text },
+          continuations: [" yes", " no"],
+          labels,
+        }];
+      }
+      return templates.map((t): ChoiceItem => ({
+        ...shared,
+        id: `${index}/${t}`,
+        prompt: { kind: "chat", messages: [{ role: "user", content: TEMPLATES[t]!(question, sentence) }] },
+        continuations: ["0", "1"],
+        labels: ["0", "1"],
+        oneToken: true,
+      }));
+    });
+  },
+});

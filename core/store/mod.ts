@@ -1,0 +1,3 @@
+/** The stores themselves, apart from core/mod.ts: who only needs the contract shall not load SQLite. */
+export { createMemoryStore } from "./memory.ts";
+export { openSqliteStore } from "./sqlite.ts";

@@ -1,0 +1,154 @@
+/**
+ * Questions with given answers, each answer scored as a continuation.
+ *
+ * acc, acc_norm: as lm-evaluation-harness 0.4.13 (`ConfigurableTask.process_results`): the option of highest summed
+ * log-probability, or of highest log-probability per character of the option, is the right one; of equals the first.
+ *
+ * exact_match: as CULNIG (arXiv 2510.08284): the most probable token of the whole vocabulary, decoded, is the right label, character
+ * for character. Deviations: where continuation and label differ (" A" and "A"), either will do; where the right continuation is
+ * longer than the token, it counts when greedy decoding gives all of it, as the harness's exact_match does.
+ *
+ * valid: that token begins an answer or is a label, so the model answered the question at all. Then exact_match = v * c
+ * for each item, with v = valid and c = the right one among the options (the one given where valid, else the most probable). The change of
+ * the product splits into validity (v1 - v0) (c0 + c1) / 2 and ability (c1 - c0) (v0 + v1) / 2, which sum to it exactly. A choice among
+ * given options is always valid, so acc has no such parts.
+ */
+import {
+  type ChoiceItem,
+  encodeChoices,
+  type Evaluator,
+  type Outcome,
+  renderPrompt,
+  type Sample,
+  type ScoreRequest,
+  type ScoreResult,
+  sha256,
+  type Tokenizer,
+  UserError,
+} from "../../core/mod.ts";
+
+/** Scores ChoiceItems; gold_logprob is in nats, every other metric is 0 or 1. */
+export const multipleChoice: Evaluator<ChoiceItem> = {
+  name: "multiple_choice",
+  version: "1",
+  metrics: [
+    { name: "acc", title: "Accuracy among the options", binary: true, higherIsBetter: true },
+    {
+      name: "acc_norm",
+      title: "Accuracy, log-probability per character",
+      binary: true,
+      higherIsBetter: true,
+    },
+    { name: "exact_match", title: "Accuracy in the whole vocabulary", binary: true, higherIsBetter: true },
+    { name: "valid", title: "Valid answers", binary: true, higherIsBetter: true },
+    {
+      name: "gold_logprob",
+      title: "Log-probability of the right answer (nats)",
+      binary: false,
+      higherIsBetter: true,
+    },
+  ],
+  plan: (items, tokenizer) => items.map((item) => request(item, tokenizer)),
+  outcome,
+  parts(metric, before, after) {
+    if (metric !== "exact_match") return undefined;
+    const [v0, c0] = factors(before);
+    const [v1, c1] = factors(after);
+    return { validity: (v1 - v0) * (c0 + c1) / 2, ability: (c1 - c0) * (v0 + v1) / 2 };
+  },
+  sample,
+};
+
+function request(item: ChoiceItem, tokenizer: Tokenizer): ScoreRequest {
+  const encoded = encodeChoices(tokenizer, item.prompt, item.continuations);
+  for (const [i, ids] of item.oneToken ? encoded.continuations.entries() : []) {
+    if (ids.length !== 1) {
+      throw new UserError(
+        `Cannot score ${item.id}: label ${JSON.stringify(item.continuations[i])} is ${ids.length} tokens ` +
+          `(${ids.join(", ")}) in this tokenizer, wanted one`,
+      );
+    }
+  }
+  return encoded;
+}
+
+function outcome(item: ChoiceItem, result: ScoreResult, tokenizer: Tokenizer): Outcome {
+  const { logprobs, greedy, argmax, argmaxLogprob } = result;
+  const { continuations, labels, gold } = item;
+  const given = tokenizer.decode([argmax]);
+  const choice = indexOfMax(logprobs);
+  const normed = indexOfMax(logprobs.map((logprob, i) => logprob / length(continuations[i] as string)));
+  const spelled = labels.findIndex((label, i) => given === label || given === continuations[i]);
+  const exact = spelled === -1 ? greedy[gold] === true : spelled === gold;
+  const begins = given.trim() !== "" && continuations.some((each) => each.startsWith(given));
+  const valid = exact || spelled !== -1 || begins;
+  const [best = 0, second = best] = [...logprobs].sort((a, b) => b - a);
+  return {
+    item: item.id,
+    values: {
+      acc: Number(choice === gold),
+      acc_norm: Number(normed === gold),
+      exact_match: Number(exact),
+      valid: Number(valid),
+      gold_logprob: logprobs[gold] as number,
+    },
+    detail: {
+      choice: labels[choice] as string,
+      given,
+      gold: labels[gold] as string,
+      valid,
+      logprobs,
+      greedy,
+      margin: best - second,
+      argmax,
+      argmaxLogprob,
+    },
+  };
+}
+
+/** [v, c] of an outcome, whose product is its exact_match. */
+function factors({ values }: Outcome): [number, number] {
+  const { valid = 0, exact_match = 0, acc = 0 } = values;
+  return [valid, valid === 1 ? exact_match : acc];
+}
+
+/** The first of the highest, as numpy.argmax. */
+function indexOfMax(values: readonly number[]): number {
+  return values.reduce((best, value, i) => value > (values[best] as number) ? i : best, 0);
+}
+
+/** Code points of an option without the space that parts it from the prompt: the harness measures the option alone. */
+function length(continuation: string): number {
+  return [...continuation.replace(/^ (?=.)/su, "")].length;
+}
+
+/** Layout and hashes of `EvaluationTracker.save_results_samples`: arguments by name, figures as Python spells them. */
+function sample(index: number, item: ChoiceItem, { values, detail }: Outcome, tokenizer: Tokenizer): Sample {
+  const context = renderPrompt(tokenizer, item.prompt);
+  const target = item.labels[item.gold] as string;
+  const logprobs = detail.logprobs as readonly number[];
+  const greedy = detail.greedy as readonly boolean[];
+  const responses = logprobs.map((logprob, i) => [String(logprob), greedy[i] ? "True" : "False"]);
+  return {
+    doc_id: index,
+    doc: item.doc,
+    target,
+    arguments: Object.fromEntries(
+      item.continuations.map((continuation, i) => [`gen_args_${i}`, { arg_0: context, arg_1: continuation }]),
+    ),
+    resps: responses.map((response) => [response]),
+    filtered_resps: responses,
+    filter: "none",
+    metrics: Object.keys(values),
+    doc_hash: sha256(JSON.stringify(item.doc, null, 2)),
+    prompt_hash: sha256(context),
+    target_hash: sha256(target),
+    ...values,
+    item: item.id,
+    choice: detail.choice,
+    given: detail.given,
+    logprobs,
+    margin: detail.margin,
+    argmax_logprob: detail.argmaxLogprob,
+  };
+}

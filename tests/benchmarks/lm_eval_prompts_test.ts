@@ -1,0 +1,36 @@
+/** Under "lm-eval" the benchmarks send, character for character, what lm-evaluation-harness 0.4.13 sends. */
+import { assertEquals } from "@std/assert";
+import commonsenseQa from "../../benchmarks/commonsense_qa.ts";
+import qnli from "../../benchmarks/qnli.ts";
+import { type ChoiceItem, findFiles, sha256 } from "../../core/mod.ts";
+import goldens from "../goldens/lm_eval_prompts.json" with { type: "json" };
+import { needs, SHARED_DATA } from "../support.ts";
+
+const LOADERS = {
+  commonsense_qa: () =>
+    commonsenseQa.load(findFiles(SHARED_DATA, commonsenseQa.files(csqaParams), commonsenseQa), csqaParams),
+  qnli: () => qnli.load(findFiles(SHARED_DATA, qnli.files(qnliParams), qnli), qnliParams),
+};
+const csqaParams = commonsenseQa.params.parse({ protocol: "lm-eval" });
+const qnliParams = qnli.params.parse({ protocol: "lm-eval" });
+
+for (const name of ["commonsense_qa", "qnli"] as const) {
+  Deno.test({
+    name: `${name} sends the harness's prompts, continuations and targets for every document`,
+    ...needs("shared"),
+    fn() {
+      const golden = goldens.tasks[name];
+      const sent = LOADERS[name]().map(({ prompt, continuations, gold }: ChoiceItem) => [
+        prompt.kind === "text" ? prompt.text : undefined,
+        continuations,
+        gold,
+      ]);
+      assertEquals(sent.length, golden.count);
+      // The first ones apart, so that a fault shows what kind of fault it is.
+      for (const [i, hash] of golden.first.entries()) {
+        assertEquals(sha256(JSON.stringify(sent[i])), hash, `document ${i}: ${JSON.stringify(sent[i])}`);
+      }
+      assertEquals(sha256(JSON.stringify(sent)), golden.all);
+    },
+  });
+}

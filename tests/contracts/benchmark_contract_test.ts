@@ -1,0 +1,115 @@
+/** What every benchmark owes, asked of each file in benchmarks/ whose data is at hand. */
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { z } from "zod";
+import type { Benchmark, ChoiceItem, Evaluator, FoundFile, Item } from "../../core/mod.ts";
+import { canonicalJson, findFiles, UserError } from "../../core/mod.ts";
+import { SHARED_DATA } from "../support.ts";
+
+const root = new URL("../../", import.meta.url);
+const evaluators = new Map<string, Evaluator>();
+for (const { name, isDirectory } of Deno.readDirSync(new URL("plugins", root))) {
+  // The backends bring native code, and no evaluators.
+  if (!isDirectory || name === "onnx") continue;
+  const plugin = (await import(new URL(`plugins/${name}/mod.ts`, root).href)).default;
+  for (const evaluator of plugin.evaluators ?? []) evaluators.set(evaluator.name, evaluator);
+}
+
+const names = [...Deno.readDirSync(new URL("benchmarks", root))].map(({ name }) => name)
+  .filter((name) => name.endsWith(".ts")).sort();
+for (const name of names) {
+  const benchmark: Benchmark = (await import(new URL(`benchmarks/${name}`, root).href)).default;
+  const [defaults, ...others] = settings(benchmark);
+  const files = find(benchmark, defaults);
+  const ignore = files === undefined && Deno.env.get("CI") !== "true";
+
+  Deno.test(`${name} says what it is and refuses unknown params`, () => {
+    assertEquals(`${benchmark.name}.ts`, name);
+    for (const text of [benchmark.version, benchmark.title, benchmark.licence, benchmark.source]) {
+      assert(text !== "");
+    }
+    assert(!benchmark.params.safeParse({ protocl: "x" }).success);
+    // Resolved params are resolved: what is written out into the results can be read again.
+    assertEquals(benchmark.params.parse(defaults), defaults);
+    canonicalJson(defaults);
+    for (const { sha256, names } of benchmark.files(defaults)) {
+      if (sha256 !== undefined) assertMatch(sha256, /^[0-9a-f]{64}$/);
+      assert(names.length > 0);
+    }
+  });
+
+  for (const params of [defaults, ...others]) {
+    Deno.test({
+      name: `${name} gives sound items under ${JSON.stringify(params)}`,
+      ignore,
+      fn() {
+        const items = benchmark.load(files!, params);
+        const evaluator = evaluators.get(benchmark.evaluator);
+        assert(evaluator, `no evaluator ${benchmark.evaluator}`);
+        assert(evaluator.metrics.some((metric) => metric.name === benchmark.metric(params)));
+        assert(items.length > 0);
+        assertEquals(new Set(items.map((item) => item.id)).size, items.length);
+        assertEquals(canonicalJson(benchmark.load(files!, params)), canonicalJson(items));
+        for (const item of items) {
+          assert(item.clusters.question !== "");
+          if (benchmark.evaluator === "multiple_choice") checkChoice(item as ChoiceItem);
+        }
+      },
+    });
+  }
+
+  for (const { key } of benchmark.files(defaults)) {
+    Deno.test({
+      name: `${name} names the file ${key} when it breaks off`,
+      ignore,
+      fn() {
+        const file = files![key] as FoundFile;
+        const cut = { ...file, text: file.text.slice(0, Math.floor(file.text.length * 0.6)) };
+        assertThrows(() => benchmark.load({ ...files, [key]: cut }, defaults), UserError, file.path);
+      },
+    });
+  }
+}
+
+function checkChoice({ id, continuations, labels, gold, prompt }: Item & ChoiceItem): void {
+  assert(continuations.length >= 2 && labels.length === continuations.length, id);
+  assert(Number.isInteger(gold) && gold >= 0 && gold < labels.length, id);
+  assertEquals(new Set(labels).size, labels.length, id);
+  assert(continuations.every((text) => text !== ""), id);
+  const text = prompt.kind === "text" ? prompt.text : prompt.messages.map(({ content }) => content).join("");
+  assert(text.trim() !== "" && !text.includes("undefined"), id);
+  // White space at the end of a text would move to the continuations without need.
+  assertEquals(
+    prompt.kind === "text" ? prompt.text : "",
+    prompt.kind === "text" ? prompt.text.trimEnd() : "",
+  );
+}
+
+interface ParamsSchema {
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<
+    Record<string, { readonly enum?: readonly string[]; readonly default?: unknown }>
+  >;
+}
+
+/** Params at their defaults, where a word must be chosen at its first; then with each other word of each such param in turn. */
+function settings({ params }: Benchmark): unknown[] {
+  const { properties = {}, required = [] } = z.toJSONSchema(params, { io: "input" }) as ParamsSchema;
+  const base = Object.fromEntries(required.map((key) => [key, properties[key]?.enum?.[0]]));
+  const others = Object.entries(properties).flatMap(([key, property]) =>
+    (property.enum ?? []).filter((value) => value !== (base[key] ?? property.default))
+      .map((value) => ({ ...base, [key]: value }))
+  );
+  return [base, ...others].map((input) => params.parse(input));
+}
+
+/** Own data lies in fixtures/, that of others in the shared folder. */
+function find(benchmark: Benchmark, params: unknown): Record<string, FoundFile> | undefined {
+  for (const dir of [new URL("fixtures", root).pathname, SHARED_DATA]) {
+    try {
+      return findFiles(dir, benchmark.files(params), benchmark);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+    }
+  }
+  return undefined;
+}
