@@ -1,8 +1,9 @@
 /**
  * Text to token ids and back, and conversations to text, for a tokenizer.json or the vocabulary inside a GGUF.
  *
- * Ids agree with the native tokenizers package and with llama.cpp: the places where JavaScript's regular expressions mean
- * something else than theirs (white space, digits) are rewritten before the tokenizer is made. Chat templates see the names that
+ * Ids agree with the native tokenizers package and with llama.cpp: where the engine cuts text at other
+ * places than they do (tokenizer_pre.ts), its input is rewritten. A GGUF is read as llama.cpp reads it: without the Unicode
+ * normalisation that Qwen's tokenizer.json asks for and a GGUF does not state. Chat templates see the names that
  * transformers gives them; `strftime_now`, by which a template can put today's date into a prompt, is pinned to 26 July
  * 2024 (Llama 3.2's own default), so that a prompt does not depend on the day.
  */

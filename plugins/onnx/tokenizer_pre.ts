@@ -1,9 +1,10 @@
 /**
- * How text is cut before byte pairs are merged, in regular expressions that mean here what they mean in the native tokenizers.
+ * How text is cut before byte pairs are merged.
  *
- * There, \s is Unicode's White_Space (with U+0085, without U+FEFF), \d any decimal digit and `Digits` any \p{N}; in
- * JavaScript they are not. `GGUF_PRE` is the table of `tokenizer.ggml.pre`; its expressions are those of the models' own
- * tokenizer.json, checked against llama.cpp.
+ * In the native tokenizers \s is Unicode's White_Space (with U+0085, without U+FEFF) and `Digits` cuts at any \p{N}. The tokenizer
+ * engine reads the expressions of `Split` so, but not its own of `ByteLevel` and `Digits`, which are therefore written as `Split`.
+ * `GGUF_PRE` is the table of `tokenizer.ggml.pre`; its expressions are those of the models' own tokenizer.json, and each name was
+ * checked against llama.cpp.
  */
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -39,7 +40,7 @@ export const GGUF_PRE: Readonly<Record<string, PreTokenizer>> = {
   qwen2: { splits: [cased(String.raw`\p{N}`)], ignoreMerges: false, addBos: false },
 };
 
-/** tokenizer.json's pre_tokenizer with every part that JavaScript reads otherwise written out. */
+/** tokenizer.json's pre_tokenizer with the parts that the engine reads otherwise written as `Split`. */
 export function exactPreTokenizer(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value ?? null;
   const part = value as Fields;
@@ -50,8 +51,6 @@ export function exactPreTokenizer(value: unknown): unknown {
   if (part.type === "ByteLevel" && part.use_regex !== false && part.add_prefix_space !== true) {
     return { type: "Sequence", pretokenizers: [split(GPT2), { ...part, use_regex: false }] };
   }
-  const regex = (part.pattern as Fields | undefined)?.Regex;
-  if (typeof regex === "string") return { ...part, pattern: { Regex: exactRegex(regex) } };
   return part;
 }
 
@@ -62,16 +61,5 @@ export function byteLevel(splits: readonly string[]): Fields {
 }
 
 function split(regex: string): Fields {
-  return { type: "Split", pattern: { Regex: exactRegex(regex) }, behavior: "Isolated", invert: false };
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  s: String.raw`\p{White_Space}`,
-  S: String.raw`\P{White_Space}`,
-  d: String.raw`\p{Nd}`,
-  D: String.raw`\P{Nd}`,
-};
-
-function exactRegex(regex: string): string {
-  return regex.replaceAll(/\\(.)/gs, (escape, letter: string) => ESCAPES[letter] ?? escape);
+  return { type: "Split", pattern: { Regex: regex }, behavior: "Isolated", invert: false };
 }

@@ -48,6 +48,7 @@ def make_rows():
     rows = [item for pool in pools for item in pool]
     rows += [a + b for a in ["a", " a", "1", "\n", "é"] for b in spaces]
     rows += [s + "end" for s in spaces] + ["x" + s * 3 + "y" for s in spaces]
+    rows += [" \u0085a", "a \u0085", "a \ufeffb", " \ufeff", "(\ufeff", "a\u0085 b", "!\u0085!", "\ufeff\ufeff  x", "a \u00a0 b", "\u0085\n", "\n\ufeff\n"]
     rows += ["Question: What is 2 + 2?\nAnswer:", " A", " B", "A", "B", "A.", " yes", " no", "Ja", "a" * 300, "ab " * 80, "9" * 70]
     while len(rows) < 330:
         rows.append(sentence())

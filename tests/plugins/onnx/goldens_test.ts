@@ -218,7 +218,7 @@ for (const benchmark of [commonsenseQa, qnli]) {
         item.logprobs.forEach((logprob, o) =>
           assert(Math.abs(logprobs[o]! - logprob) < LOGITS, `item ${i}, option ${o}`)
         );
-        if (detail["choice"] !== item.chosen) {
+        if (detail["choice"] !== items[i]!.labels[item.chosen]) {
           assert(item.margin < MARGIN, `item ${i}: margin ${item.margin}`);
         } else assertEquals(outcomes[i]!.values["acc"], item.acc);
       });

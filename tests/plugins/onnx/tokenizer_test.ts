@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../../core/mod.ts";
 import { createTokenizer } from "../../../plugins/onnx/tokenizer.ts";
-import { exactPreTokenizer, GGUF_PRE } from "../../../plugins/onnx/tokenizer_pre.ts";
+import { GGUF_PRE } from "../../../plugins/onnx/tokenizer_pre.ts";
 import { openFile } from "../../../plugins/onnx/weights/file.ts";
 import { type GgufMetadata, type GgufValue, readGguf } from "../../../plugins/onnx/weights/gguf.ts";
 import type { TokenizerSource } from "../../../plugins/onnx/weights/types.ts";
@@ -110,6 +110,37 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "createTokenizer() cuts text as llama.cpp does for the pre-tokenizers that a tokenizer.json writes",
+  needs("shared"),
+  () => {
+    const golden = readGolden<Record<string, Partial<Golden>>>("tokenizer/pre.json");
+    const contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+    const llama3 = String
+      .raw`|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`;
+    const split = {
+      type: "Split",
+      pattern: { Regex: contractions + llama3 },
+      behavior: "Isolated",
+      invert: false,
+    };
+    const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
+    const sequence = (...pretokenizers: unknown[]) => ({ type: "Sequence", pretokenizers });
+    const written = {
+      smollm: sequence({ type: "Digits", individual_digits: true }, bytes),
+      "gpt-2": bytes,
+      "llama-bpe": sequence(split, { ...bytes, use_regex: false }),
+    };
+    for (const [name, pre_tokenizer] of Object.entries(written)) {
+      const tokenizer = JSON.stringify({ ...gpt2Json(name === "llama-bpe"), pre_tokenizer });
+      const { encode } = createTokenizer({ kind: "files", tokenizer, config: "{}" }, name).tokenizer;
+      rows.forEach((row, i) =>
+        assertEquals(encode(row), golden[name]!.ids![i]!, `${name} ${JSON.stringify(row)}`)
+      );
+    }
+  },
+);
+
 Deno.test("encode() adds a beginning of sequence for a GGUF only with special, as add_bos_token says", () => {
   const encode = (entries: Record<string, GgufValue>) =>
     createTokenizer(tinyGguf(entries), "tiny").tokenizer.encode("ab", { special: true });
@@ -198,16 +229,6 @@ Deno.test("hash changes with the ids a tokenizer gives and not with its chat tem
   assert(hashes({ add_bos_token: true }, "a").hash !== hash);
 });
 
-Deno.test("exactPreTokenizer() writes out what JavaScript's regular expressions read otherwise", () => {
-  const regexOf = (part: unknown) =>
-    (exactPreTokenizer(part) as { pattern: { Regex: string } }).pattern.Regex;
-  assertEquals(regexOf({ type: "Digits", individual_digits: true }), String.raw`\p{N}`);
-  assertEquals(regexOf({ type: "Digits", individual_digits: false }), String.raw`\p{N}+`);
-  const split = { type: "Split", pattern: { Regex: String.raw`[^\s\\s]\S|\d` } };
-  assertEquals(regexOf(split), String.raw`[^\p{White_Space}\\s]\P{White_Space}|\p{Nd}`);
-  assertEquals(exactPreTokenizer(null), null);
-});
-
 /** Parts of a tokenizer.json that say nothing. */
 const EMPTY = {
   normalizer: null,
@@ -267,16 +288,26 @@ function sentencePiece(): TokenizerSource {
 }
 
 function gpt2Metadata(): GgufMetadata {
+  const { tokens, merges } = gpt2();
+  const token_type = tokens.map((token) => token === "<|endoftext|>" ? 3 : 1);
+  const source = withEntries(new Map(), { model: "gpt2", tokens, token_type, merges });
+  return source.kind === "gguf" ? source.metadata : new Map();
+}
+
+/** A tokenizer.json without its pre_tokenizer. */
+function gpt2Json(ignore_merges: boolean) {
+  const { tokens, merges } = gpt2();
+  const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
+  const end = { id: tokens.length - 1, content: "<|endoftext|>", special: true, normalized: false };
+  return { ...EMPTY, added_tokens: [end], model: { type: "BPE", vocab, merges, ignore_merges } };
+}
+
+function gpt2(): { readonly tokens: string[]; readonly merges: string[] } {
   const folder = `${SHARED}/models/gpt2-tokenizer`;
   const vocab = JSON.parse(Deno.readTextFileSync(`${folder}/vocab.json`)) as Record<string, number>;
-  const tokens = Object.entries(vocab).toSorted((a, b) => a[1] - b[1]).map(([token]) => token);
   const lines = Deno.readTextFileSync(`${folder}/merges.txt`).split("\n");
-  const entries: Record<string, GgufValue> = {
-    model: "gpt2",
-    tokens,
-    token_type: tokens.map((token) => token === "<|endoftext|>" ? 3 : 1),
+  return {
+    tokens: Object.entries(vocab).toSorted((a, b) => a[1] - b[1]).map(([token]) => token),
     merges: lines.filter((line) => line !== "" && !line.startsWith("#version")),
   };
-  const source = withEntries(new Map(), entries);
-  return source.kind === "gguf" ? source.metadata : new Map();
 }
