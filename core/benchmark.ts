@@ -67,7 +67,41 @@ export interface Benchmark<Params = unknown, It extends Item = Item> {
   load(files: Readonly<Record<string, FoundFile>>, params: Params): readonly It[];
 }
 
-/** Gives a benchmark its type from its params; unknown params are errors when `params` is a `z.strictObject`. */
+/**
+ * Gives a benchmark its type from its params; unknown params are errors when `params` is a `z.strictObject`.
+ *
+ * @example
+ * ```ts
+ * import { z } from "zod";
+ * import { type ChoiceItem, defineBenchmark, jsonLines } from "./mod.ts";
+ * const Row = z.object({ id: z.string(), text: z.string(), answers: z.array(z.string()), right: z.int() });
+ * const benchmark = defineBenchmark({
+ *   name: "capitals",
+ *   version: "1",
+ *   title: "Capitals",
+ *   licence: "CC0-1.0",
+ *   source: "an example",
+ *   params: z.strictObject({}),
+ *   evaluator: "multiple_choice",
+ *   metric: () => "acc",
+ *   files: () => [{ key: "rows", names: ["capitals.jsonl"] }],
+ *   load: ({ rows }): ChoiceItem[] =>
+ *     jsonLines(rows!, Row).map((row) => ({
+ *       id: row.id,
+ *       role: "report",
+ *       clusters: { question: row.id },
+ *       prompt: { kind: "text", text: row.text },
+ *       continuations: row.answers.map((answer) => ` ${answer}`),
+ *       labels: row.answers,
+ *       gold: row.right,
+ *       doc: row,
+ *     })),
+ * });
+ * const text = '{"id":"1","text":"The capital of Peru is","answers":["Lima","Quito"],"right":0}\n';
+ * const [item] = benchmark.load({ rows: { key: "rows", path: "capitals.jsonl", sha256: "", text } }, {});
+ * if (item?.continuations[0] !== " Lima") throw new Error("unexpected item");
+ * ```
+ */
 export function defineBenchmark<Params, It extends Item>(
   benchmark: Benchmark<Params, It>,
 ): Benchmark<Params, It> {

@@ -6,6 +6,12 @@ import { createHash } from "node:crypto";
  *
  * @throws {TypeError} naming the place of anything that JSON would drop or bend: undefined, a hole in an array, a number that
  * is not finite, a bigint, a function, a symbol, an object of a class (Map, Date, typed array).
+ *
+ * @example
+ * ```ts
+ * import { canonicalJson } from "./hash.ts";
+ * if (canonicalJson({ b: 1, a: [true, null] }) !== '{"a":[true,null],"b":1}') throw new Error("unexpected text");
+ * ```
  */
 export function canonicalJson(value: unknown): string {
   return write(value, "$");

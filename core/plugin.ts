@@ -26,7 +26,28 @@ export interface Plugin {
   readonly interventions?: readonly Intervention<any>[];
 }
 
-/** Default export of `plugins/<name>/mod.ts`. */
+/**
+ * Default export of `plugins/<name>/mod.ts`.
+ *
+ * @example
+ * ```ts
+ * import { z } from "zod";
+ * import { definePlugin, type Unit } from "./mod.ts";
+ * const plugin = definePlugin({
+ *   name: "flip",
+ *   version: "1",
+ *   source: "an example",
+ *   interventions: [{
+ *     name: "flip",
+ *     version: "1",
+ *     title: "Change the sign",
+ *     params: z.strictObject({}),
+ *     edits: (units: readonly Unit[]) => units.map(({ tap, index }) => ({ tap, units: [index], op: "scale", value: -1 })),
+ *   }],
+ * });
+ * if (plugin.interventions?.[0]?.name !== "flip") throw new Error("unexpected plugin");
+ * ```
+ */
 export function definePlugin(plugin: Plugin): Plugin {
   return plugin;
 }

@@ -24,7 +24,16 @@ const TWO_32 = 2 ** 32;
 /** Up to here the product of n and a uint32 is exact in a float64. */
 const SMALL = 2 ** 21;
 
-/** Starts the stream of a seed; 7 and "7" are the same seed. Independent streams come from longer seeds: "0/bootstrap/acc". */
+/**
+ * Starts the stream of a seed; 7 and "7" are the same seed. Independent streams come from longer seeds: "0/bootstrap/acc".
+ *
+ * @example
+ * ```ts
+ * import { createRandom } from "./random.ts";
+ * const first = createRandom("0/control").sample(100, 3), second = createRandom("0/control").sample(100, 3);
+ * if (first.join() !== second.join()) throw new Error("a seed is a stream");
+ * ```
+ */
 export function createRandom(seed: string | number): Random {
   const digest = sha256(String(seed));
   const state = Int32Array.from({ length: 4 }, (_, i) => parseInt(digest.slice(8 * i, 8 * i + 8), 16));

@@ -6,6 +6,8 @@ import type { Edit, ModelInfo } from "./model.ts";
 /** One arm of a treatment: the edits as they were, or the untouched model (no edits). */
 export interface ArmRecord {
   readonly treatment: string;
+  /** Label of the model whose units these are; absent where all models of the run have the same arms. */
+  readonly model?: string;
   /** "treated", or the control's name with its set, "random 3". The untouched model is treatment "untouched", arm "treated". */
   readonly arm: string;
   readonly edits: readonly Edit[];

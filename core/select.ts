@@ -23,6 +23,15 @@ export interface ControlOptions {
  * @param treated units in any order; one named twice counts once.
  * @returns as many units, sorted by layer, site and index; the same for any order of `treated` and `pool`.
  * @throws {UserError} when too few units are left, or a treated one is not in its tap.
+ *
+ * @example
+ * ```ts
+ * import { drawControl } from "./select.ts";
+ * const treated = [{ tap: "layers.1.mlp.gate", index: 4 }] as const;
+ * const options = { match: "tap", set: 0, seed: 0, unitsOf: () => 256, pool: [], exclude: true } as const;
+ * const [unit] = drawControl(treated, options);
+ * if (unit?.tap !== "layers.1.mlp.gate" || unit.index === 4) throw new Error("a matched unit is another one of the tap");
+ * ```
  */
 export function drawControl(treated: readonly Unit[], options: ControlOptions): Unit[] {
   const { match, set, seed, unitsOf, pool, exclude } = options;

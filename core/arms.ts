@@ -1,0 +1,142 @@
+/** From a treatment's steps to the edits of its arms: the treated one and its controls. */
+import { UserError } from "./error.ts";
+import { canonicalJson } from "./hash.ts";
+import type { Intervention } from "./intervention.ts";
+import type { ControlSpec } from "./matrix.ts";
+import { type Edit, type Model, SITES, type Tap, type Unit } from "./model.ts";
+import { compareTaps, drawControl } from "./select.ts";
+
+/** One step, its params and units already read. */
+export interface Step {
+  readonly intervention: Intervention;
+  readonly params: unknown;
+  readonly units: readonly Unit[];
+}
+
+/** Edits under which a model is run. */
+export interface Arm {
+  readonly treatment: string;
+  /** "treated", or the control's name and its set, "random 3"; sets count from 1. */
+  readonly arm: string;
+  /** Label of the control; undefined for the treated arm. */
+  readonly control: string | undefined;
+  readonly edits: readonly Edit[];
+  /** Number of units edited. */
+  readonly units: number;
+}
+
+export interface ArmOptions {
+  readonly treatment: string;
+  readonly controls: readonly ControlSpec[];
+  readonly seed: number;
+  readonly model: Pick<Model, "info" | "units">;
+}
+
+/** The treated arm, then every set of every control. @throws {UserError} for a unit that the model has not. */
+export function armsOf(steps: readonly Step[], { treatment, controls, seed, model }: ArmOptions): Arm[] {
+  const treated = sortUnits(steps.flatMap((step) => step.units));
+  for (const { tap, index } of treated) {
+    const count = model.units(tap);
+    if (index >= count) {
+      throw new UserError(
+        `Cannot edit ${model.info.name} under ${
+          JSON.stringify(treatment)
+        }: unit ${index} of ${tap} does not exist, wanted 0 to ${count - 1}`,
+      );
+    }
+  }
+  const edit = (swap: (unit: Unit) => Unit) =>
+    canonicalEdits(
+      steps.flatMap(({ intervention, params, units }) => intervention.edits(units.map(swap), params)),
+    );
+  const arms: Arm[] = [
+    { treatment, arm: "treated", control: undefined, edits: edit((unit) => unit), units: treated.length },
+  ];
+  const labels = controlLabels(controls);
+  for (const [i, control] of controls.entries()) {
+    for (let set = 0; set < control.sets; set++) {
+      const drawn = drawControl(treated, {
+        match: control.match,
+        set,
+        seed,
+        unitsOf: model.units,
+        pool: poolOf(control, treated, model.info.layers),
+        exclude: control.exclude,
+      });
+      // Both lists are sorted alike, so under match "tap" a unit is swapped for one of its own tap.
+      const swaps = new Map(treated.map((unit, k) => [nameOf(unit), drawn[k] ?? unit]));
+      arms.push({
+        treatment,
+        arm: `${labels[i]} ${set + 1}`,
+        control: labels[i],
+        edits: edit((unit) => swaps.get(nameOf(unit)) ?? unit),
+        units: drawn.length,
+      });
+    }
+  }
+  return arms;
+}
+
+/**
+ * The one spelling of edits that do the same: taps in forward order; at a tap, edits whose units do not meet are merged where
+ * only the units differ, units ascending, and sorted. Edits that meet keep their order, which decides what they do.
+ */
+export function canonicalEdits(edits: readonly Edit[]): Edit[] {
+  const byTap = Map.groupBy(edits, (edit) => edit.tap);
+  return [...byTap.keys()].sort(compareTaps).flatMap((tap) => {
+    const here = byTap.get(tap) ?? [];
+    const units = here.flatMap((edit) => edit.units);
+    if (new Set(units).size !== units.length) return here.map(sortEdit);
+    const groups = Map.groupBy(
+      here,
+      (edit) => canonicalJson({ ...edit, units: mergeable(edit) ? [] : edit.units }),
+    );
+    const merged = [...groups.values()].flatMap(([first, ...rest]) =>
+      first ? [sortEdit({ ...first, units: [first, ...rest].flatMap((edit) => edit.units) })] : []
+    );
+    return merged.sort((a, b) => canonicalJson(a) < canonicalJson(b) ? -1 : 1);
+  });
+}
+
+/** "random" for an only control; else with what tells it from its neighbours. */
+export function controlLabels(controls: readonly ControlSpec[]): string[] {
+  const short = controls.map((control) =>
+    controls.length > 1 ? `${control.use} (${control.match})` : control.use
+  );
+  return controls.map((control, i) =>
+    short.filter((label) => label === short[i]).length === 1 ? short[i] ?? "" : [
+      `${control.use} (${control.match}`,
+      ...(control.pool ? [control.pool.join("+")] : []),
+      `${control.sets} sets`,
+      `${control.exclude ? "without" : "with"} treated)`,
+    ].join(", ")
+  );
+}
+
+function mergeable(edit: Edit): boolean {
+  return typeof edit.value === "number";
+}
+
+/** Values that go with the units one by one pin their order. */
+function sortEdit(edit: Edit): Edit {
+  return mergeable(edit) ? { ...edit, units: [...edit.units].sort((a, b) => a - b) } : edit;
+}
+
+function nameOf(unit: Unit): string {
+  return `${unit.tap} ${unit.index}`;
+}
+
+function sortUnits(units: readonly Unit[]): Unit[] {
+  const distinct = [...new Map(units.map((unit) => [nameOf(unit), unit])).values()];
+  return distinct.sort((a, b) => compareTaps(a.tap, b.tap) || a.index - b.index);
+}
+
+function poolOf(control: ControlSpec, treated: readonly Unit[], layers: number): Tap[] {
+  const used = new Set(treated.map(({ tap }) => tap.replace(/^layers\.\d+\./, "")));
+  const sites = control.pool ?? SITES.filter((site) => used.has(site));
+  const taps = Array.from(
+    { length: layers },
+    (_, layer) => sites.map((site): Tap => `layers.${layer}.${site}`),
+  ).flat();
+  return control.pool === undefined && used.has("embed") ? ["embed", ...taps] : taps;
+}

@@ -1,0 +1,115 @@
+/** The matrix file: which models meet which benchmarks under which treatments. Strict: an unknown key is an error. */
+import { z } from "zod";
+import { UserError } from "./error.ts";
+import { canonicalJson } from "./hash.ts";
+import { SITES } from "./model.ts";
+import { parseWith } from "./schema.ts";
+import { parseJson, UnitGroupSchema } from "./units.ts";
+
+/** The name of the unedited model, which is always there. */
+export const UNTOUCHED = "untouched";
+
+const Name = z.string().min(1);
+const Params = z.record(z.string(), z.json()).default({});
+
+const Entry = z.strictObject({
+  use: Name.describe("Name of a backend (models) or of a benchmark (benchmarks); `deno task ls` lists them"),
+  name: Name.optional().describe("Name in tables"),
+  params: Params.describe("Params of the entry, checked by its own schema"),
+});
+
+const Edit = z.strictObject({
+  use: Name.describe("Name of an intervention"),
+  params: Params,
+  units: z.union([Name, z.array(UnitGroupSchema).min(1)]).describe(
+    "Path of a units file, or the units themselves",
+  ),
+});
+
+const Control = z.strictObject({
+  use: z.literal("random").describe("Units drawn at random, as many as the treatment edits"),
+  match: z.enum(["tap", "uniform"]).describe(
+    "As many in each tap as the treatment has, or anywhere in the pool",
+  ),
+  sets: z.int().min(1).default(10).describe("How often to draw"),
+  exclude: z.boolean().default(true).describe("Whether the treated units are left out"),
+  pool: z.array(z.enum(SITES)).min(1).optional().describe(
+    "Sites of every layer to draw from under match uniform; default those of the treated units",
+  ),
+});
+
+const Treatment = z.strictObject({
+  name: Name,
+  steps: z.array(z.strictObject({ edit: Edit })).min(1),
+  controls: z.array(Control).default([]),
+});
+
+/** The file as it is written, defaults left out. */
+export const MatrixSchema = z.strictObject({
+  $schema: z.string().optional(),
+  version: z.literal(1),
+  seed: z.int().default(0).describe("Seed of the control sets and of the resampling"),
+  name: Name.optional().describe("Name of the run; default the file's name"),
+  data: Name.optional().describe("Folder below which the benchmarks' data files are looked for"),
+  models: z.array(Entry).min(1),
+  benchmarks: z.array(Entry).min(1),
+  treatments: z.array(Treatment).default([]),
+});
+
+/** A matrix with every default written out. */
+export type MatrixSpec = z.output<typeof MatrixSchema>;
+export type ControlSpec = MatrixSpec["treatments"][number]["controls"][number];
+export type TreatmentSpec = MatrixSpec["treatments"][number];
+
+/**
+ * A matrix from its JSON text.
+ *
+ * @throws {UserError} naming the place of an unknown key, a wrong value, an entry or a treatment that stands twice.
+ */
+export function parseMatrix(text: string, path: string): MatrixSpec {
+  const task = `read matrix ${path}`;
+  const matrix = parseWith(MatrixSchema, parseJson(text, task), task);
+  distinct(matrix.models, "model", task);
+  distinct(matrix.benchmarks, "benchmark", task);
+  const names = matrix.treatments.map((treatment) => treatment.name);
+  for (const [i, name] of names.entries()) {
+    if (name === UNTOUCHED) {
+      throw new UserError(
+        `Cannot ${task}: treatment "${UNTOUCHED}" is the unedited model, wanted another name`,
+      );
+    }
+    if (names.indexOf(name) !== i) throw twice(task, `treatment ${JSON.stringify(name)}`);
+  }
+  for (const treatment of matrix.treatments) {
+    distinct(treatment.controls, `control of ${JSON.stringify(treatment.name)}`, task);
+  }
+  return matrix;
+}
+
+/** The published JSON Schema, as text. */
+export function matrixJsonSchema(): string {
+  return JSON.stringify(
+    { title: "Plumbline matrix", ...z.toJSONSchema(MatrixSchema, { io: "input" }) },
+    null,
+    2,
+  ) + "\n";
+}
+
+/** The error about something that stands twice where once is wanted. */
+export function twice(task: string, what: string): UserError {
+  return new UserError(`Cannot ${task}: ${what} stands twice, wanted once`);
+}
+
+/** Equal names are no way out: the cells would be the same. */
+function distinct(
+  entries: readonly { use: string; name?: string | undefined }[],
+  kind: string,
+  task: string,
+): void {
+  const keys = entries.map(({ name: _, ...entry }) =>
+    canonicalJson({ ...JSON.parse(JSON.stringify(entry)) })
+  );
+  for (const [i, key] of keys.entries()) {
+    if (keys.indexOf(key) !== i) throw twice(task, `${kind} ${JSON.stringify(entries[i]?.use)}`);
+  }
+}

@@ -1,0 +1,135 @@
+/** The benchmarks of a matrix: names, params and data read and checked. */
+import { dirname, relative, resolve } from "node:path";
+import type { Benchmark, Item } from "./benchmark.ts";
+import { findFiles } from "./data.ts";
+import { UserError } from "./error.ts";
+import type { Evaluator, Json } from "./evaluator.ts";
+import { canonicalJson, sha256 } from "./hash.ts";
+import { type MatrixSpec, twice } from "./matrix.ts";
+import { lookUp, type Registry } from "./registry.ts";
+import type { BenchmarkRecord } from "./results.ts";
+import { parseWith } from "./schema.ts";
+
+export interface PlannedBenchmark {
+  readonly record: BenchmarkRecord;
+  readonly evaluator: Evaluator;
+  readonly items: readonly Item[];
+  readonly primary: string;
+}
+
+export interface BenchmarkOptions {
+  readonly registry: Registry;
+  /** Path of the matrix file. */
+  readonly path: string;
+  /** Folder of the data, absolute; default the matrix's own. */
+  readonly data?: string | undefined;
+  readonly limit?: number | undefined;
+}
+
+/** @throws {UserError} for an unknown name, wrong params, missing or broken data, or one benchmark twice. */
+export function planBenchmarks(matrix: MatrixSpec, options: BenchmarkOptions): PlannedBenchmark[] {
+  const { registry, path } = options;
+  // All names and params first: a misspelt one is said before any data is read.
+  const entries = matrix.benchmarks.map((entry) => {
+    const benchmark = lookUp(registry.benchmarks, entry.use, "benchmark");
+    const evaluator = lookUp(registry.evaluators, benchmark.evaluator, "evaluator");
+    const params = parseWith(benchmark.params, entry.params, `read params of benchmark ${entry.use}`);
+    return { entry, benchmark, evaluator, params };
+  });
+  const task = `read matrix ${path}`;
+  const identity = (each: typeof entries[number]) => [each.benchmark.name, plain(each.params)];
+  distinct(entries, { task, kind: "benchmark", label: (each) => each.benchmark.name, identity });
+  const folder = options.data ??
+    (matrix.data === undefined ? undefined : resolve(dirname(path), matrix.data));
+  const planned = entries.map(({ entry, benchmark, evaluator, params }) => {
+    const others = entries.filter((other) => other.entry.use === entry.use).map((other) => other.params);
+    const label = entry.name ?? labelWith(benchmark.name, params, others);
+    return loadBenchmark(benchmark, params, { label, evaluator, folder, limit: options.limit });
+  });
+  const label = (each: PlannedBenchmark) => each.record.label;
+  distinct(planned, { task, kind: "benchmark label", label, identity: label });
+  return planned;
+}
+
+function loadBenchmark(
+  benchmark: Benchmark,
+  params: unknown,
+  { label, evaluator, folder, limit }: {
+    readonly label: string;
+    readonly evaluator: Evaluator;
+    readonly folder: string | undefined;
+    readonly limit: number | undefined;
+  },
+): PlannedBenchmark {
+  const declared = benchmark.files(params);
+  if (declared.length > 0 && folder === undefined) {
+    throw new UserError(
+      `Cannot read the data of ${benchmark.name}: no folder is given, wanted --data DIR or "data" in the matrix`,
+    );
+  }
+  const files = declared.length > 0 ? findFiles(folder ?? "", declared, benchmark) : {};
+  const all = benchmark.load(files, params);
+  const ids = new Set(all.map((item) => item.id));
+  if (all.length === 0 || ids.size < all.length) {
+    const state = all.length === 0 ? "it has no items" : `${all.length - ids.size} of its items share an id`;
+    throw new UserError(`Cannot run benchmark ${benchmark.name}: ${state}, wanted items with an id each`);
+  }
+  const items = all.slice(0, limit);
+  const { name, version, title, licence, source } = benchmark;
+  const record: BenchmarkRecord = {
+    label,
+    name,
+    version,
+    title,
+    licence,
+    source,
+    evaluator: { name: evaluator.name, version: evaluator.version },
+    params: plain(params),
+    files: declared.map(({ key, sha256: expected }) => {
+      const found = files[key];
+      const path = relative(folder ?? "", found?.path ?? "");
+      return { key, name: path, sha256: found?.sha256 ?? "", expected: expected ?? null };
+    }),
+    items: { original: all.length, effective: items.length },
+    itemsHash: sha256(canonicalJson(plain(items))),
+  };
+  return { record, evaluator, items, primary: benchmark.metric(params) };
+}
+
+/** The name with those params that tell it from its namesakes: "blend (protocol=culnig)". */
+function labelWith(name: string, params: unknown, all: readonly unknown[]): string {
+  const own = plain(params);
+  if (all.length < 2 || typeof own !== "object" || own === null) return name;
+  const texts = (key: string) => all.map((other) => JSON.stringify((other as Record<string, unknown>)[key]));
+  const differing = Object.entries(own).filter(([key]) => new Set(texts(key)).size > 1);
+  const shown = differing.map(([key, value]) =>
+    `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`
+  );
+  return shown.length > 0 ? `${name} (${shown.join(", ")})` : name;
+}
+
+/** @throws {UserError} when two entries have the same identity. */
+export function distinct<T>(entries: readonly T[], { task, kind, label, identity }: {
+  readonly task: string;
+  readonly kind: string;
+  readonly label: (entry: T) => string;
+  readonly identity: (entry: T) => unknown;
+}): void {
+  const keys = entries.map((entry) => canonicalJson(identity(entry)));
+  for (const [i, entry] of entries.entries()) {
+    const first = entries[keys.indexOf(keys[i] ?? "")];
+    if (first === undefined || first === entry) continue;
+    const names = label(first) === label(entry) ? [label(entry)] : [label(first), label(entry)];
+    if (names.length === 1) throw twice(task, `${kind} ${JSON.stringify(names[0])}`);
+    throw new UserError(
+      `Cannot ${task}: ${kind}s ${
+        names.map((name) => JSON.stringify(name)).join(" and ")
+      } are the same, wanted one`,
+    );
+  }
+}
+
+/** The value as JSON keeps it: members that are undefined are left out. */
+export function plain(value: unknown): Json {
+  return JSON.parse(JSON.stringify(value)) as Json;
+}

@@ -1,0 +1,126 @@
+/**
+ * Finds what Plumbline can do: the file system is the registry. `plugins/<name>/mod.ts` exports a plugin, `benchmarks/<name>.ts`
+ * a benchmark, each as its default export; a new one edits no other file.
+ */
+import { statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Benchmark } from "./benchmark.ts";
+import { UserError } from "./error.ts";
+import type { Evaluator } from "./evaluator.ts";
+import type { Intervention } from "./intervention.ts";
+import { suggest } from "./nearest.ts";
+import type { BackendEntry, Plugin } from "./plugin.ts";
+
+export interface Registry {
+  readonly plugins: readonly Plugin[];
+  // deno-lint-ignore no-explicit-any -- as in Plugin: params are checked by the entry's own schema before they reach it
+  readonly backends: ReadonlyMap<string, BackendEntry<any>>;
+  // deno-lint-ignore no-explicit-any -- items reach an evaluator only from a benchmark that names it
+  readonly evaluators: ReadonlyMap<string, Evaluator<any>>;
+  // deno-lint-ignore no-explicit-any -- as for backends
+  readonly interventions: ReadonlyMap<string, Intervention<any>>;
+  // deno-lint-ignore no-explicit-any -- as for backends
+  readonly benchmarks: ReadonlyMap<string, Benchmark<any, any>>;
+}
+
+// deno-lint-ignore no-explicit-any -- as in Registry
+type AnyBenchmark = Benchmark<any, any>;
+
+/** Files everything under its name. @throws {UserError} when two of one kind have the same name. */
+export function createRegistry(plugins: readonly Plugin[], benchmarks: readonly AnyBenchmark[]): Registry {
+  return {
+    plugins: [...byName(plugins, "plugin").values()],
+    backends: byName(plugins.flatMap((plugin) => plugin.backends ?? []), "backend"),
+    evaluators: byName(plugins.flatMap((plugin) => plugin.evaluators ?? []), "evaluator"),
+    interventions: byName(plugins.flatMap((plugin) => plugin.interventions ?? []), "intervention"),
+    benchmarks: byName(benchmarks, "benchmark"),
+  };
+}
+
+/**
+ * Imports every plugin and benchmark below `root`, and those in `extra`.
+ *
+ * @param extra Paths of further files, each with a plugin or a benchmark as its default export; a folder stands for its mod.ts.
+ * @throws {UserError} for a file that exports neither, or a name that is taken.
+ */
+export async function loadRegistry(root: string, extra: readonly string[] = []): Promise<Registry> {
+  const [folders, files] = await Promise.all([
+    names(join(root, "plugins"), (entry) => entry.isDirectory),
+    names(join(root, "benchmarks"), (entry) => entry.isFile && entry.name.endsWith(".ts")),
+  ]);
+  const paths = [
+    ...folders.map((name) => join(root, "plugins", name, "mod.ts")).filter(isFile),
+    ...files.map((name) => join(root, "benchmarks", name)),
+    ...extra.map((path) => isFile(path) ? path : join(path, "mod.ts")),
+  ];
+  const values = await Promise.all(paths.map(load));
+  return createRegistry(values.filter(isPlugin), values.filter(isBenchmark));
+}
+
+/** The entry of that name. @throws {UserError} naming the nearest known one. */
+export function lookUp<T>(entries: ReadonlyMap<string, T>, name: string, kind: string): T {
+  const entry = entries.get(name);
+  if (entry !== undefined) return entry;
+  const known = [...entries.keys()].sort();
+  const near = suggest(name, known);
+  const list = near.startsWith(", known")
+    ? ""
+    : ` (known are ${known.map((word) => `"${word}"`).join(", ")})`;
+  throw new UserError(
+    `Cannot find ${kind} ${JSON.stringify(name)}: there is none of that name${near}${near ? list : ""}`,
+  );
+}
+
+function byName<T extends { readonly name: string }>(entries: readonly T[], kind: string): Map<string, T> {
+  const map = new Map<string, T>();
+  for (const entry of entries) {
+    if (map.has(entry.name)) {
+      throw new UserError(
+        `Cannot register ${kind} ${JSON.stringify(entry.name)}: the name is taken, wanted another`,
+      );
+    }
+    map.set(entry.name, entry);
+  }
+  return map;
+}
+
+async function names(folder: string, wanted: (entry: Deno.DirEntry) => boolean): Promise<string[]> {
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(folder));
+    return entries.filter(wanted).map((entry) => entry.name).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+async function load(path: string): Promise<unknown> {
+  if (!isFile(path)) {
+    throw new UserError(
+      `Cannot load plugin ${path}: there is no such file, wanted a plugin's or benchmark's file or folder`,
+    );
+  }
+  const module = await import(pathToFileURL(resolve(path)).href) as { readonly default?: unknown };
+  const value = module.default;
+  if (isPlugin(value) || isBenchmark(value)) return value;
+  throw new UserError(
+    `Cannot load plugin ${path}: its default export is neither, wanted definePlugin(...) or defineBenchmark(...)`,
+  );
+}
+
+function isBenchmark(value: unknown): value is AnyBenchmark {
+  return isNamed(value) && "evaluator" in value && "load" in value;
+}
+
+function isPlugin(value: unknown): value is Plugin {
+  return isNamed(value) && !isBenchmark(value) && "version" in value && "source" in value;
+}
+
+function isNamed(value: unknown): value is { readonly name: string } {
+  return typeof value === "object" && value !== null && "name" in value && typeof value.name === "string";
+}

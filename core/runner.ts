@@ -1,0 +1,177 @@
+/**
+ * Walks the cells of a plan and computes what the store has not. Outcomes are committed batch by batch, so whatever ends a run,
+ * the next one goes on where it stopped.
+ */
+import type { Context } from "./context.ts";
+import { UserError } from "./error.ts";
+import type { Outcome } from "./evaluator.ts";
+import type { Model } from "./model.ts";
+import type { Plan, PlannedCell, PlannedModel } from "./plan.ts";
+import type { RunStore } from "./store/store.ts";
+
+export interface Progress {
+  /** Cells that are done and all of them, each key counted once. */
+  readonly cells: { readonly done: number; readonly total: number };
+  /** Items over all cells, those found in the store among the done. */
+  readonly items: { readonly done: number; readonly total: number; readonly found: number };
+  /** Tokens computed by this run, and since when: milliseconds of computing so far. */
+  readonly tokens: number;
+  readonly elapsedMs: number;
+  /** Model, benchmark, treatment and arm at work. */
+  readonly current: string;
+}
+
+export interface RunOptions {
+  readonly store: RunStore;
+  readonly context: Context;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** What was done, for the record. */
+export interface RunCounts {
+  /** Cells of which this run computed anything, and those it found complete. */
+  readonly computedCells: number;
+  readonly reusedCells: number;
+  readonly tokens: number;
+  /** Time from the first open model to the last batch. */
+  readonly elapsedMs: number;
+}
+
+/**
+ * Computes every cell that is not complete.
+ *
+ * @throws the reason of the context's signal, after the batch at work is committed or dropped whole.
+ * @throws {UserError} when a model cannot be opened or the store not be written.
+ */
+export async function run(plan: Plan, { store, context, onProgress }: RunOptions): Promise<RunCounts> {
+  const cells = [...new Map(plan.cells.map((cell) => [cell.key, cell])).values()];
+  const open = cells.filter((cell) => !store.isComplete(cell.key));
+  const openKeys = new Set(open.map((cell) => cell.key));
+  const started = context.now();
+  const tally = {
+    done: cells.length - open.length,
+    found: sum(
+      cells,
+      (cell) => openKeys.has(cell.key) ? store.outcomes(cell.key).size : cell.benchmark.items.length,
+    ),
+    items: 0,
+    tokens: 0,
+  };
+  const total = sum(cells, (cell) => cell.benchmark.items.length);
+  const report = (cell: PlannedCell) =>
+    onProgress?.({
+      cells: { done: tally.done, total: cells.length },
+      items: { done: tally.found + tally.items, total, found: tally.found },
+      tokens: tally.tokens,
+      elapsedMs: context.now() - started,
+      current: nameOf(cell, plan),
+    });
+  for (const planned of plan.models) {
+    const mine = open.filter((cell) => cell.model === planned);
+    if (mine.length === 0) continue;
+    context.signal.throwIfAborted();
+    await using model = await planned.open({ taps: tapsOf(planned) });
+    checkSame(planned, model);
+    for (const cell of mine) {
+      await computeCell(cell, {
+        model,
+        store,
+        signal: context.signal,
+        tokenBudget: plan.tokenBudget,
+        onBatch: (items, tokens) => {
+          tally.items += items;
+          tally.tokens += tokens;
+          report(cell);
+        },
+      });
+      tally.done++;
+      report(cell);
+    }
+  }
+  for (const cell of cells) keepSamples(cell, store);
+  return {
+    computedCells: open.length,
+    reusedCells: cells.length - open.length,
+    tokens: tally.tokens,
+    elapsedMs: context.now() - started,
+  };
+}
+
+/** The outcomes of a cell in the order of its items. @throws when some are missing. */
+export function orderedOutcomes(cell: PlannedCell, store: RunStore): Outcome[] {
+  const outcomes = store.outcomes(cell.key);
+  return cell.benchmark.items.map((item) => {
+    const outcome = outcomes.get(item.id);
+    if (outcome === undefined) throw new Error(`outcome of ${item.id} is missing in cell ${cell.key}`);
+    return outcome;
+  });
+}
+
+interface CellOptions {
+  readonly model: Model;
+  readonly store: RunStore;
+  readonly signal: AbortSignal;
+  readonly tokenBudget: number;
+  readonly onBatch: (items: number, tokens: number) => void;
+}
+
+async function computeCell(cell: PlannedCell, options: CellOptions): Promise<void> {
+  const { model, store, signal, tokenBudget, onBatch } = options;
+  const { items, evaluator } = cell.benchmark;
+  store.openCell(cell.key, cell.spec, items.length);
+  const done = new Set(store.outcomes(cell.key).keys());
+  const isDone = (index: number) => done.has(items[index]?.id ?? "");
+  const batches = model.score(cell.requests, {
+    edits: cell.arm.edits,
+    tokenBudget,
+    skip: (indices) => indices.every(isDone),
+  });
+  for await (const { indices, results, tokens } of batches) {
+    const outcomes = indices.flatMap((index, i): Outcome[] => {
+      const [item, result] = [items[index], results[i]];
+      if (item === undefined || result === undefined || isDone(index)) return [];
+      return [evaluator.outcome(item, result, model.tokenizer)];
+    });
+    store.commit(cell.key, outcomes);
+    for (const outcome of outcomes) done.add(outcome.item);
+    onBatch(outcomes.length, tokens);
+    signal.throwIfAborted();
+  }
+  keepSamples(cell, store);
+  store.closeCell(cell.key);
+}
+
+/** The sample log of untouched and treated cells; a control's outcomes are in the store and its log would only repeat the items. */
+function keepSamples(cell: PlannedCell, store: RunStore): void {
+  const { items, evaluator } = cell.benchmark;
+  if (cell.arm.control !== undefined || store.samples(cell.key).size === items.length) return;
+  const { tokenizer } = cell.model.inspected;
+  const samples = orderedOutcomes(cell, store).flatMap((outcome, i) => {
+    const item = items[i];
+    return item ? [[item.id, evaluator.sample(i, item, outcome, tokenizer)] as const] : [];
+  });
+  store.saveSamples(cell.key, new Map(samples));
+}
+
+/** The same taps whatever is left to do: the graph, and with it the last bit of a number, must not depend on a kill. */
+function tapsOf({ arms }: PlannedModel) {
+  return [...new Set(arms.flatMap((arm) => arm.edits.map((edit) => edit.tap)))];
+}
+
+/** @throws {UserError} when the model's files changed between planning and opening. */
+function checkSame({ record }: PlannedModel, model: Model): void {
+  if (JSON.stringify(record.info.hash) === JSON.stringify(model.info.hash)) return;
+  throw new UserError(
+    `Cannot open model ${record.label}: its files changed during the run, wanted them to stay`,
+  );
+}
+
+function nameOf({ model, benchmark, arm }: PlannedCell, plan: Plan): string {
+  const treatment = arm.control === undefined ? arm.treatment : `${arm.treatment}: ${arm.arm}`;
+  const parts = [benchmark.record.label, treatment];
+  return (plan.models.length > 1 ? [model.record.label, ...parts] : parts).join(" / ");
+}
+
+function sum<T>(entries: readonly T[], of: (entry: T) => number): number {
+  return entries.reduce((total, entry) => total + of(entry), 0);
+}

@@ -1,0 +1,172 @@
+/** From the outcomes in the store to the results of a run: estimates, differences, parts and the spread of the controls. */
+import type { Difference, Estimate } from "./estimate.ts";
+import type { Metric, Outcome } from "./evaluator.ts";
+import { canonicalJson } from "./hash.ts";
+import { UNTOUCHED } from "./matrix.ts";
+import type { Plan, PlannedCell } from "./plan.ts";
+import { plain } from "./plan_benchmarks.ts";
+import type {
+  ArmRecord,
+  CellResult,
+  ControlResult,
+  MetricResult,
+  Results,
+  TreatmentRecord,
+} from "./results.ts";
+import { orderedOutcomes } from "./runner.ts";
+import { estimateMean, pairedDifference, spread } from "./stats/mod.ts";
+import type { RunStore } from "./store/store.ts";
+
+export const LEVEL = 0.95;
+export const RESAMPLES = 10_000;
+
+/** A cell with its outcomes in the order of its items, so that no estimate depends on the order of computing. */
+interface Filled {
+  readonly cell: PlannedCell;
+  readonly outcomes: readonly Outcome[];
+}
+
+/** @throws when a cell of the plan is not complete in the store. */
+export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Results {
+  const cells = plan.models.flatMap((model) =>
+    plan.benchmarks.flatMap((benchmark) => {
+      const mine = plan.cells
+        .filter((cell) => cell.model === model && cell.benchmark === benchmark)
+        .map((cell): Filled => ({ cell, outcomes: orderedOutcomes(cell, store) }));
+      const untouched = mine.find(({ cell }) => cell.arm.treatment === UNTOUCHED);
+      return mine.filter(({ cell }) => cell.arm.control === undefined)
+        .map((treated) => cellResult(treated, { untouched, all: mine, seed: plan.matrix.seed }));
+    })
+  );
+  return {
+    format: "plumbline-results",
+    version: 1,
+    id: plan.id,
+    name: plan.name,
+    reportable: plan.limit === null,
+    limit: plan.limit,
+    engine: plan.engine,
+    matrix: plain(plan.matrix),
+    statistics: { level: LEVEL, resamples: RESAMPLES, seed: plan.matrix.seed },
+    models: plan.models.map((model) => model.record),
+    benchmarks: plan.benchmarks.map((benchmark) => benchmark.record),
+    treatments: treatmentRecords(plan),
+    cells,
+    run,
+  };
+}
+
+function cellResult(
+  { cell, outcomes }: Filled,
+  { untouched, all, seed }: {
+    readonly untouched: Filled | undefined;
+    readonly all: readonly Filled[];
+    readonly seed: number;
+  },
+): CellResult {
+  const { model, benchmark, arm, key } = cell;
+  const before = arm.treatment === UNTOUCHED ? undefined : untouched?.outcomes;
+  // An evaluator may give some metrics under some params only.
+  const given = benchmark.evaluator.metrics.filter(({ name }) =>
+    outcomes.every((outcome) => outcome.values[name] !== undefined)
+  );
+  const clusters = benchmark.items.map((item) => item.clusters.question);
+  const metrics = given.map((metric): MetricResult => {
+    const options = {
+      binary: metric.binary,
+      clusters,
+      level: LEVEL,
+      resamples: RESAMPLES,
+      seed: `${seed}/bootstrap/${metric.name}/${key}`,
+    };
+    const values = valuesOf(outcomes, metric);
+    const estimate: Estimate = estimateMean(values, options);
+    if (before === undefined) return { metric, estimate };
+    const difference: Difference = pairedDifference(valuesOf(before, metric), values, options);
+    const parts = partsOf(metric, { before, after: outcomes, cell, options });
+    return parts ? { metric, estimate, difference, parts } : { metric, estimate, difference };
+  });
+  const sets = all.filter((other) =>
+    other.cell.arm.treatment === arm.treatment && other.cell.arm.control !== undefined
+  );
+  return {
+    model: model.record.label,
+    benchmark: benchmark.record.label,
+    treatment: arm.treatment,
+    key,
+    n: outcomes.length,
+    primary: benchmark.primary,
+    metrics,
+    controls: controlResults(sets, untouched, given),
+  };
+}
+
+function partsOf(metric: Metric, { before, after, cell, options }: {
+  readonly before: readonly Outcome[];
+  readonly after: readonly Outcome[];
+  readonly cell: PlannedCell;
+  readonly options: Parameters<typeof estimateMean>[1];
+}): Record<string, Estimate> | undefined {
+  const { evaluator } = cell.benchmark;
+  const changes = after.flatMap((outcome, i): Readonly<Record<string, number>>[] => {
+    const first = before[i];
+    const split = first && evaluator.parts?.(metric.name, first, outcome);
+    return split ? [split] : [];
+  });
+  if (changes.length < after.length) return undefined;
+  return Object.fromEntries(
+    Object.keys(changes[0] ?? {}).map((part) => [
+      part,
+      estimateMean(changes.map((change) => change[part] ?? 0), {
+        ...options,
+        binary: false,
+        seed: `${options.seed}/${part}`,
+      }),
+    ]),
+  );
+}
+
+function controlResults(
+  sets: readonly Filled[],
+  untouched: Filled | undefined,
+  metrics: readonly Metric[],
+): ControlResult[] {
+  return [...Map.groupBy(sets, ({ cell }) => cell.arm.control ?? "")].map(([control, drawn]) => ({
+    control,
+    metrics: Object.fromEntries(metrics.map((metric) => {
+      const levels = drawn.map(({ outcomes }) => mean(valuesOf(outcomes, metric)));
+      const base = mean(valuesOf(untouched?.outcomes ?? [], metric));
+      return [metric.name, {
+        value: spread(levels),
+        difference: spread(levels.map((level) => level - base)),
+      }];
+    })),
+    keys: drawn.map(({ cell }) => cell.key),
+  }));
+}
+
+function treatmentRecords({ matrix, models }: Plan): TreatmentRecord[] {
+  const arms = (model: Plan["models"][number], treatment: string): ArmRecord[] =>
+    model.arms.filter((arm) => arm.treatment === treatment)
+      .map(({ arm, edits, units }) => ({ treatment, arm, edits, units }));
+  const record = (name: string, steps: unknown, controls: unknown): TreatmentRecord => {
+    const each = models.map((model) => arms(model, name));
+    const same = new Set(each.map(canonicalJson)).size === 1;
+    const labelled = each.flatMap((list, i) =>
+      list.map((arm) => ({ model: models[i]?.record.label ?? "", ...arm }))
+    );
+    return { name, steps: plain(steps), controls: plain(controls), arms: same ? each[0] ?? [] : labelled };
+  };
+  return [
+    record(UNTOUCHED, [], []),
+    ...matrix.treatments.map(({ name, steps, controls }) => record(name, steps, controls)),
+  ];
+}
+
+function valuesOf(outcomes: readonly Outcome[], metric: Metric): number[] {
+  return outcomes.map((outcome) => outcome.values[metric.name] ?? NaN);
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0) / values.length;
+}

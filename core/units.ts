@@ -1,0 +1,83 @@
+/**
+ * Lists of units, from a matrix or a file.
+ *
+ * A units file is JSON: `{"units": [{"tap": "layers.1.mlp.gate", "units": [3, 7]}, {"tap": "layers.2.attn.head", "index": 0}]}`. An
+ * entry may also be a key as CULNIG's program writes them, "mlp.gate_proj_13_4021" (module, layer, neuron). Other members
+ * of the file ("notes", "source") are for people. A bare list of entries is read as well.
+ */
+import { z } from "zod";
+import { UserError } from "./error.ts";
+import { SITES, type Tap, type Unit } from "./model.ts";
+import { suggest } from "./nearest.ts";
+import { parseWith } from "./schema.ts";
+
+const TAP = new RegExp(
+  `^(embed|layers\\.(0|[1-9]\\d*)\\.(${SITES.map((site) => site.replace(".", "\\.")).join("|")}))$`,
+);
+const Index = z.int().min(0);
+
+/** An entry of a units list: one unit by `index`, or several by `units`. */
+export const UnitGroupSchema = z.strictObject({
+  tap: z.string().regex(TAP, `wanted "embed" or "layers.N.SITE" with SITE one of ${SITES.join(", ")}`),
+  index: Index.optional(),
+  units: z.array(Index).min(1).optional(),
+}).refine((group) => (group.index === undefined) !== (group.units === undefined), {
+  message: 'wanted either "index" or "units"',
+});
+export type UnitGroup = z.output<typeof UnitGroupSchema>;
+
+const Entries = z.array(z.union([z.string(), UnitGroupSchema])).min(1);
+const UnitsFile = z.union([z.looseObject({ units: Entries }), Entries]);
+
+const MODULES: Readonly<Record<string, string>> = {
+  "self_attn.q_proj": "attn.q",
+  "self_attn.k_proj": "attn.k",
+  "self_attn.v_proj": "attn.v",
+  "self_attn.o_proj": "attn.out",
+  "mlp.gate_proj": "mlp.gate",
+  "mlp.up_proj": "mlp.up",
+  "mlp.down_proj": "mlp.out",
+};
+
+/** Units in the order in which they stand. @throws {UserError} when one stands twice. */
+export function unitsOf(groups: readonly UnitGroup[], task: string): Unit[] {
+  const units = groups.flatMap((group) =>
+    (group.units ?? [group.index ?? 0]).map((index): Unit => ({ tap: group.tap as Tap, index }))
+  );
+  const seen = new Set<string>();
+  for (const { tap, index } of units) {
+    if (seen.has(`${tap} ${index}`)) {
+      throw new UserError(`Cannot ${task}: unit ${index} of ${tap} stands twice, wanted once`);
+    }
+    seen.add(`${tap} ${index}`);
+  }
+  return units;
+}
+
+/** The units of a file's text. @throws {UserError} for what is not a units file. */
+export function parseUnitsFile(text: string, path: string): Unit[] {
+  const task = `read units ${path}`;
+  const file = parseWith(UnitsFile, parseJson(text, task), task);
+  const entries = Array.isArray(file) ? file : file.units;
+  return unitsOf(entries.map((entry) => typeof entry === "string" ? fromKey(entry, task) : entry), task);
+}
+
+/** JSON text as a value. @throws {UserError} with the parser's reason. */
+export function parseJson(text: string, task: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`Cannot ${task}: ${(error as Error).message}, wanted JSON`, { cause: error });
+  }
+}
+
+/** Read from the right, because names of modules hold underscores. */
+function fromKey(key: string, task: string): UnitGroup {
+  const [, module, layer, index] = /^(.+)_(\d+)_(\d+)$/.exec(key) ?? [];
+  const site = MODULES[module ?? ""];
+  if (site === undefined) {
+    const near = module === undefined ? ", wanted MODULE_LAYER_INDEX" : suggest(module, Object.keys(MODULES));
+    throw new UserError(`Cannot ${task}: ${JSON.stringify(key)} names no unit${near}`);
+  }
+  return { tap: `layers.${Number(layer)}.${site}`, index: Number(index) };
+}

@@ -1,0 +1,177 @@
+/**
+ * A model, an evaluator and an intervention without weights, as a plugin: an answer follows from the prompt's hash and is turned into
+ * another where the unit `prompt % 16` of layer 0's gate is edited. For tests of the runner and, by --plugin, of the command line.
+ */
+import { z } from "zod";
+import {
+  definePlugin,
+  type Edit,
+  type Evaluator,
+  type Item,
+  type Model,
+  type ModelBackend,
+  type ModelInfo,
+  type OpenOptions,
+  type Plugin,
+  type ScoreRequest,
+  type ScoreResult,
+  sha256,
+  type Tokenizer,
+  UserError,
+} from "../core/mod.ts";
+
+const Params = z.strictObject({
+  /** What stands for the weights: another value is another model. */
+  weights: z.string().default("w"),
+  delayMs: z.number().default(0),
+  contextLength: z.int().default(64),
+});
+export type FakeParams = z.output<typeof Params>;
+
+/** What was asked of the model, for assertions. */
+export interface FakeLog {
+  readonly opened: OpenOptions[];
+  /** Edits and indices of each batch that was computed. */
+  readonly batches: { readonly edits: readonly Edit[]; readonly indices: readonly number[] }[];
+}
+
+export const UNITS = 16;
+const BATCH = 4;
+
+const tokenizer: Tokenizer = {
+  bos: undefined,
+  eos: undefined,
+  hasChatTemplate: false,
+  encode: (text) => [...text].map((char) => char.codePointAt(0) ?? 0),
+  decode: (ids) => String.fromCodePoint(...ids),
+  chat: () => {
+    throw new UserError("Cannot write a chat: the model has no chat template");
+  },
+};
+
+function infoOf({ weights, contextLength }: FakeParams): ModelInfo {
+  const hash = { weights: sha256(weights), tokenizer: sha256("t"), chatTemplate: "", config: sha256("c") };
+  return {
+    name: `fake-${weights}`,
+    architecture: "fake",
+    parameters: 1234,
+    layers: 2,
+    contextLength,
+    vocab: 128,
+    hash,
+  };
+}
+
+function units(tap: string): number {
+  if (/^layers\.[01]\.mlp\.gate$/.test(tap)) return UNITS;
+  throw new UserError(`Cannot edit ${tap}: the model has no such tap`);
+}
+
+function answer({ prompt, continuations }: ScoreRequest, edits: readonly Edit[]): ScoreResult {
+  const id = Number(tokenizer.decode(prompt).replace(/\D/g, ""));
+  const hit = edits.some((edit) => edit.tap === "layers.0.mlp.gate" && edit.units.includes(id % UNITS));
+  const chance = (salt: string) => parseInt(sha256(`${prompt}/${salt}`).slice(0, 8), 16) / 2 ** 32;
+  const logprobs = continuations.map((_, i) => -1 - chance(`${hit}/${i}`));
+  // Right (option 0) in four of five, unless the unit is edited.
+  if (!hit && chance("known") < 0.8) logprobs[0] = -0.5;
+  return { logprobs, greedy: logprobs.map((value) => value > -1), argmax: 65, argmaxLogprob: -0.1 };
+}
+
+/** The backend; batches run from the last requests to the first, so that order of computing is not order of items. */
+export function fakeBackend(log: FakeLog = { opened: [], batches: [] }): ModelBackend<FakeParams> {
+  return {
+    inspect: (params) => Promise.resolve({ info: infoOf(params), units, tokenizer }),
+    open(params, options, context) {
+      log.opened.push(options);
+      const model: Model = {
+        info: infoOf(params),
+        tokenizer,
+        can: new Set(["logprobs", "edit"]),
+        units,
+        async *score(requests, { edits = [], skip = () => false } = {}) {
+          const order = requests.map((_, i) => i).reverse();
+          for (let from = 0; from < order.length; from += BATCH) {
+            const indices = order.slice(from, from + BATCH);
+            if (skip(indices)) continue;
+            if (params.delayMs > 0) await new Promise((done) => setTimeout(done, params.delayMs));
+            context.signal.throwIfAborted();
+            log.batches.push({ edits, indices });
+            const results = indices.map((i) => answer(requests[i] as ScoreRequest, edits));
+            yield { indices, results, tokens: 10 * indices.length };
+          }
+        },
+        generate: () => {
+          throw new Error("the fake does not generate");
+        },
+        logits: () => Promise.reject(new Error("the fake has no logits")),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      };
+      return Promise.resolve(model);
+    },
+  };
+}
+
+/** Right when the first option is the most probable; the change splits into what rose and what fell. */
+export const pick: Evaluator<Item> = {
+  name: "pick",
+  version: "1",
+  metrics: [
+    { name: "acc", title: "Accuracy", binary: true, higherIsBetter: true },
+    { name: "gold", title: "Log-probability", binary: false, higherIsBetter: true },
+    { name: "never", title: "Not given", binary: false, higherIsBetter: true },
+  ],
+  plan: (items, { encode }) =>
+    items.map(({ id }) => ({ prompt: encode(id), continuations: [encode("A"), encode("B"), encode("C")] })),
+  outcome: ({ id }, { logprobs }) => ({
+    item: id,
+    values: { acc: Number(Math.max(...logprobs) === logprobs[0]), gold: logprobs[0] ?? 0 },
+    detail: { logprobs },
+  }),
+  parts(metric, before, after) {
+    if (metric !== "acc") return undefined;
+    const change = (after.values.acc ?? 0) - (before.values.acc ?? 0);
+    return { gained: Math.max(0, change), lost: Math.min(0, change) };
+  },
+  sample: (doc_id, { id }, outcome) => ({
+    doc_id,
+    doc: { id },
+    target: "A",
+    arguments: [],
+    resps: outcome.detail.logprobs,
+    filtered_resps: [],
+    filter: "none",
+    metrics: ["acc"],
+    ...outcome.values,
+  }),
+};
+
+export function fakePlugin(log?: FakeLog): Plugin {
+  const blank = { version: "1", params: z.strictObject({}) };
+  return definePlugin({
+    name: "fake",
+    version: "1",
+    source: "tests",
+    backends: [{
+      name: "fake",
+      version: "1",
+      title: "A model without weights",
+      params: Params,
+      load: () => Promise.resolve(fakeBackend(log)),
+    }],
+    evaluators: [pick],
+    interventions: [{
+      ...blank,
+      name: "mute",
+      title: "Scale by 0",
+      edits: (list) =>
+        [...Map.groupBy(list, (unit) => unit.tap)].map(([tap, found]) => ({
+          tap,
+          units: found.map((unit) => unit.index),
+          op: "scale",
+          value: 0,
+        })),
+    }],
+  });
+}
+
+export default fakePlugin();

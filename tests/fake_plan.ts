@@ -1,0 +1,48 @@
+/** Plans over the fake model and its riddles. */
+import type { Context } from "../core/context.ts";
+import { parseMatrix } from "../core/matrix.ts";
+import { type Plan, planRun } from "../core/plan.ts";
+import { createRegistry } from "../core/registry.ts";
+import type { Results } from "../core/results.ts";
+import riddles from "./fake_benchmark.ts";
+import { type FakeLog, fakePlugin } from "./fake_model.ts";
+import { testContext } from "./support.ts";
+
+export const ENGINE = { plumbline: "0.0.0", deno: "0.0.0", runtime: "fake 1" };
+export const MUTED = {
+  name: "muted",
+  steps: [{ edit: { use: "mute", units: [{ tap: "layers.0.mlp.gate", units: [1, 2, 3] }] } }],
+  controls: [{ use: "random", match: "tap", sets: 4 }],
+};
+
+export interface Change {
+  readonly matrix?: Record<string, unknown>;
+  readonly limit?: number;
+  readonly tokenBudget?: number;
+  readonly engine?: Results["engine"];
+  readonly context?: Context;
+  readonly log?: FakeLog;
+}
+
+export function plan(
+  { matrix, log, context = testContext(), engine = ENGINE, ...options }: Change = {},
+): Promise<Plan> {
+  const text = JSON.stringify({
+    version: 1,
+    models: [{ use: "fake" }],
+    benchmarks: [{ use: "riddles" }],
+    treatments: [MUTED],
+    ...matrix,
+  });
+  const registry = createRegistry([fakePlugin(log)], [riddles]);
+  return planRun(parseMatrix(text, "/m/demo.json"), {
+    registry,
+    context,
+    path: "/m/demo.json",
+    engine,
+    ...options,
+  });
+}
+
+export const newLog = (): FakeLog => ({ opened: [], batches: [] });
+export const keys = (planned: Plan) => planned.cells.map((cell) => cell.key);
