@@ -2,7 +2,8 @@
 
     python make_logits.py --smollm2 FOLDER --stories FOLDER [--out FOLDER] [--float64]
 
-Each FOLDER is a Hugging Face checkpoint (config.json, tokenizer.json, model.safetensors). All text below is our own.
+Each FOLDER is a Hugging Face checkpoint (config.json, tokenizer.json, model.safetensors). All text below is our own; the prompts
+and edits are data, hence the length.
 --float64 also runs the prompts in float64 and prints how far float32 is from it: the base of the tolerance.
 """
 
