@@ -59,6 +59,7 @@ export function openSqliteStore(path: string, options: SqliteOptions = {}): RunS
   const allOutcomes = db.prepare("select item, json from outcomes where cell = ?");
   const dropSamples = db.prepare("delete from samples where cell = ?");
   const addSample = db.prepare("insert into samples values (?, ?, ?)");
+  const oneSample = db.prepare("select item, json from samples where cell = ? and item = ?");
   const allSamples = db.prepare("select item, json from samples where cell = ? order by rowid");
   const addRun = db.prepare("insert or replace into runs values (?, ?, ?, ?, ?)");
   const allRuns = db.prepare("select summary from runs order by started desc, id");
@@ -94,7 +95,10 @@ export function openSqliteStore(path: string, options: SqliteOptions = {}): RunS
         dropSamples.run(key);
         for (const [item, sample] of samples) addSample.run(key, item, encode(sample));
       }),
-    samples: (key) => read(() => decode<Sample>(allSamples.all(key))),
+    samples: (key, items) =>
+      read(() =>
+        decode<Sample>(items ? items.flatMap((item) => oneSample.all(key, item)) : allSamples.all(key))
+      ),
     saveRun(results) {
       const { id, name, run } = results;
       write(() => addRun.run(id, name, run.startedAt, encode(summarise(results)), encode(results)));

@@ -26,7 +26,8 @@ export interface RunStore extends Disposable {
   closeCell(key: string): void;
   /** The page's copy of the sample log: static per (benchmark items), by cell key and item id; written when a cell closes. */
   saveSamples(key: string, samples: ReadonlyMap<string, Sample>): void;
-  samples(key: string): ReadonlyMap<string, Sample>;
+  /** `items` are the ids that matter to the caller, default all; a store may give more than these. */
+  samples(key: string, items?: readonly string[]): ReadonlyMap<string, Sample>;
   /** Replaces the run of the same id. */
   saveRun(results: Results): void;
   runs(): readonly RunSummary[];
