@@ -39,6 +39,13 @@ export function wilson(
  * @param fell pairs that went from 1 to 0
  * @returns p in [0, 1]; 0 stands for less than 1e-308.
  * @throws {RangeError} unless both are integers of at least 0.
+ *
+ * @example
+ * ```ts
+ * import { mcnemarExact } from "./proportions.ts";
+ * // Five items changed, all for the worse: 2 * 0.5^5.
+ * if (Math.abs(mcnemarExact(0, 5) - 0.0625) > 1e-12) throw new Error("unexpected p");
+ * ```
  */
 export function mcnemarExact(rose: number, fell: number): number {
   const n = rose + fell;

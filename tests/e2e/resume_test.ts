@@ -5,12 +5,13 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
+import { openSqliteStore } from "../../core/store/sqlite.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const KILLS = Number(Deno.env.get("PLUMBLINE_KILLS") ?? 3);
 const SEED = Deno.env.get("PLUMBLINE_KILL_SEED") ?? String(Date.now());
 
-/** One committed outcome: what it is, when a trigger saw it first. */
+/** Committed outcomes as they were written, by cell and item. */
 type Rows = ReadonlyMap<string, string>;
 
 function start(folder: string): Deno.ChildProcess {
@@ -75,17 +76,18 @@ function outcomes(folder: string): Rows {
     )) ?? new Map();
 }
 
-/** From here on the store notes every outcome that is written again or for the second time. */
-function watchWrites(folder: string): void {
+/** Makes the store, which from then on notes every outcome that is written again, changed or dropped. */
+function makeWatchedStore(folder: string): void {
+  openSqliteStore(`${folder}/results/plumbline.sqlite`)[Symbol.dispose]();
   withStore(folder, (db) =>
     db.exec(`
-      create table if not exists rewrites (cell text, item text) strict;
-      create trigger if not exists again before insert on outcomes
+      create table rewrites (cell text, item text) strict;
+      create trigger again before insert on outcomes
       when exists (select 1 from outcomes where cell = new.cell and item = new.item)
       begin insert into rewrites values (new.cell, new.item); end;
-      create trigger if not exists changed before update on outcomes
+      create trigger changed before update on outcomes
       begin insert into rewrites values (old.cell, old.item); end;
-      create trigger if not exists dropped before delete on outcomes
+      create trigger dropped before delete on outcomes
       begin insert into rewrites values (old.cell, old.item); end;
     `));
 }
@@ -111,6 +113,7 @@ Deno.test(`eval killed at ${KILLS} random moments loses no outcome, computes non
     const { elapsedMs, text } = await runWhole(whole);
     const next = moments(SEED);
     console.log(`seed ${SEED}, a whole run takes ${Math.round(elapsedMs)} ms`);
+    makeWatchedStore(killed);
     let before: Rows = new Map();
     let kills = 0;
     while (kills < KILLS) {
@@ -123,7 +126,6 @@ Deno.test(`eval killed at ${KILLS} random moments loses no outcome, computes non
       before = after;
       if (signal === "SIGKILL") {
         kills++;
-        watchWrites(killed);
         continue;
       }
       assert(success, new TextDecoder().decode(stderr));
@@ -131,6 +133,7 @@ Deno.test(`eval killed at ${KILLS} random moments loses no outcome, computes non
       // Done before the last kill was due: the kills that are left hit a run from the start.
       assertEquals(rewrites(killed), 0);
       await Deno.remove(`${killed}/results`, { recursive: true });
+      makeWatchedStore(killed);
       before = new Map();
     }
     const complete = withStore(killed, (db) =>

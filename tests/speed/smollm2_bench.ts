@@ -1,21 +1,24 @@
 /**
- * SmolLM2-135M on this machine, beside what ONNX Runtime can do at all: one 4096-wide float32 product in the same process, measured
- * in alternation with the work. Prints figures; refuses when another process holds a core.
+ * SmolLM2-135M on this machine, beside what ONNX Runtime can do at all: one 4096-wide float32 product in the same process. A round does
+ * each in turn, `deno bench` repeats the round, and the medians over the rounds are printed at the end. Fails, and so reports nothing,
+ * when another process holds a core during a round.
  *
  *   deno task bench
  */
-import type { ChoiceItem, Model, ScoreRequest } from "../../core/mod.ts";
+import type { ChoiceItem, Model } from "../../core/mod.ts";
 import { findFiles } from "../../core/data.ts";
 import commonsenseQa from "../../benchmarks/commonsense_qa.ts";
 import nlu from "../../plugins/nlu/mod.ts";
-import { createBuilder } from "../../plugins/onnx/graph/graph.ts";
 import { encode } from "../../plugins/onnx/graph/encode.ts";
+import { createBuilder } from "../../plugins/onnx/graph/graph.ts";
 import { backend } from "../../plugins/onnx/model.ts";
 import { openSession, type Session } from "../../plugins/onnx/session/session.ts";
 import { REAL_MODEL, SHARED_DATA, testContext } from "../support.ts";
 import { median, refuseNoise, watchOthers } from "./quiet.ts";
 
-const WIDTH = 4096, ROUNDS = 7, ITEMS = 160;
+const WIDTH = 4096, ITEMS = 120, NEW_TOKENS = 48;
+/** Multiply-adds of a token in the layers, and of a read row in the output matrix; attention is not counted. */
+const FLOPS_TOKEN = 2 * 30 * (2 * 576 * 576 + 2 * 192 * 576 + 3 * 1536 * 576), FLOPS_ROW = 2 * 576 * 49152;
 
 /** A graph that multiplies two matrices and lets one number out. */
 async function openProduct(): Promise<Session> {
@@ -37,70 +40,89 @@ async function productRate(session: Session): Promise<number> {
   return 2 * WIDTH ** 3 / (performance.now() - start) / 1e6;
 }
 
-function planItems(model: Model, from: number): readonly ScoreRequest[] {
-  const params = commonsenseQa.params.parse({ protocol: "lm-eval" });
-  const files = findFiles(SHARED_DATA, commonsenseQa.files(params), commonsenseQa.name);
-  const items = commonsenseQa.load(files, params).slice(from, from + ITEMS) as ChoiceItem[];
-  return nlu.evaluators![0]!.plan(items, model.tokenizer);
+/** A slice of the benchmark from its records to its outcomes. */
+async function scoringRate(model: Model, items: readonly ChoiceItem[]) {
+  const evaluator = nlu.evaluators![0]!, start = performance.now();
+  let tokens = 0;
+  const requests = evaluator.plan(items, model.tokenizer);
+  for await (const batch of model.score(requests)) {
+    tokens += batch.tokens;
+    batch.indices.forEach((index, i) => evaluator.outcome(items[index]!, batch.results[i]!, model.tokenizer));
+  }
+  const seconds = (performance.now() - start) / 1000;
+  return {
+    tokens: tokens / seconds,
+    gflops: (tokens * FLOPS_TOKEN + items.length * FLOPS_ROW) / seconds / 1e9,
+  };
 }
 
-const line = (name: string, value: string) => console.log(`${name.padEnd(58)} ${value}`);
+/** New tokens a second. */
+async function generationRate(model: Model, batch: number): Promise<number> {
+  const text = (i: number) =>
+    `Story ${i}: once upon a time there was a small grey cat who lived by the sea and`;
+  const prompts = Array.from({ length: batch }, (_, i) => model.tokenizer.encode(text(i)));
+  const start = performance.now();
+  let tokens = 0;
+  for await (const made of model.generate(prompts, { maxNewTokens: NEW_TOKENS, batch, stop: [] })) {
+    tokens += made.tokens.length;
+  }
+  return tokens / (performance.now() - start) * 1000;
+}
 
-Deno.bench("SmolLM2-135M: scoring, generation, memory", { n: 1, warmup: 0 }, async () => {
-  await refuseNoise();
+function readItems(): readonly ChoiceItem[] {
+  const params = commonsenseQa.params.parse({ protocol: "lm-eval" });
+  return commonsenseQa.load(findFiles(SHARED_DATA, commonsenseQa.files(params), commonsenseQa.name), params);
+}
+
+interface Round {
+  readonly tokens: number;
+  readonly product: number;
+  readonly share: number;
+  readonly one: number;
+  readonly eight: number;
+}
+
+const rounds: Round[] = [], items = readItems();
+const model = await backend.open({ path: REAL_MODEL }, { taps: [] }, testContext());
+const openedMb = peakMb();
+const product = await openProduct();
+// The first calls allocate.
+await productRate(product);
+await scoringRate(model, items.slice(0, 20));
+await refuseNoise();
+
+Deno.bench("a round of product, scoring and generation", { n: 5, warmup: 0 }, async () => {
   const watch = watchOthers();
-  await using model = await backend.open({ path: REAL_MODEL }, { taps: [] }, testContext());
-  await using product = await openProduct();
-  await scoring(model, product);
-  await generation(model);
-  line(
-    "peak memory, MB",
-    (Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync("/proc/self/status"))![1]) / 1024).toFixed(0),
-  );
+  const from = (rounds.length * ITEMS) % 1080;
+  const before = await productRate(product);
+  const { tokens, gflops } = await scoringRate(model, items.slice(from, from + ITEMS));
+  const rate = (before + await productRate(product)) / 2;
+  const one = await generationRate(model, 1), eight = await generationRate(model, 8);
   await refuseNoise(watch);
+  rounds.push({ tokens, product: rate, share: gflops / rate, one, eight });
 });
 
-async function scoring(model: Model, product: Session): Promise<void> {
-  // Multiply-adds of a token in the layers, and of a read row in the output matrix; attention is not counted.
-  const width = 576,
-    perToken = 2 * 30 * (2 * width * width + 2 * 192 * width + 3 * 1536 * width),
-    perRow = 2 * width * model.info.vocab;
-  await productRate(product);
-  const rates: number[] = [], ratios: number[] = [], products: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const before = await productRate(product);
-    const start = performance.now();
-    let tokens = 0, reads = 0;
-    for await (const batch of model.score(planItems(model, round * ITEMS))) {
-      tokens += batch.tokens;
-      reads += batch.indices.length;
-    }
-    const seconds = (performance.now() - start) / 1000;
-    const rate = (before + await productRate(product)) / 2;
-    rates.push(tokens / seconds);
-    products.push(rate);
-    ratios.push((tokens * perToken + reads * perRow) / seconds / 1e9 / rate);
-  }
-  line(`commonsense_qa, ${ITEMS} items a round: real tokens/s`, median(rates).toFixed(0));
-  line("4096-wide product, GFLOP/s", median(products).toFixed(0));
-  line("share of the product's rate", median(ratios).toFixed(2));
-}
+addEventListener("unload", () => {
+  if (rounds.length === 0) return;
+  const line = (name: string, of: (round: Round) => number, digits: number) => {
+    const values = rounds.map(of).toSorted((a, b) => a - b);
+    const range = `${values[0]!.toFixed(digits)} to ${values.at(-1)!.toFixed(digits)}`;
+    console.log(`${name.padEnd(52)} ${median(values).toFixed(digits).padStart(8)}   (${range})`);
+  };
+  console.log(`\nSmolLM2-135M, float32, 2 threads, ${rounds.length} rounds: median (range)`);
+  line(`commonsense_qa, ${ITEMS} items: real tokens/s, all counted`, (round) => round.tokens, 0);
+  line("4096-wide product, GFLOP/s", (round) => round.product, 0);
+  line("scoring's share of that rate", (round) => round.share, 2);
+  line("generation at batch 1, new tokens/s", (round) => round.one, 1);
+  line("generation at batch 8, new tokens/s", (round) => round.eight, 1);
+  console.log(`${"peak memory with the model open, MB".padEnd(52)} ${openedMb.toFixed(0).padStart(8)}`);
+  console.log(
+    `${"peak memory of the bench, its product's 300 MB too, MB".padEnd(52)} ${
+      peakMb().toFixed(0).padStart(8)
+    }`,
+  );
+});
 
-async function generation(model: Model): Promise<void> {
-  const prompt = (i: number) =>
-    model.tokenizer.encode(
-      `Story ${i}: once upon a time there was a small grey cat who lived by the sea and`,
-    );
-  for (const batch of [1, 8]) {
-    const rates: number[] = [];
-    for (let round = 0; round < 5; round++) {
-      const prompts = Array.from({ length: batch }, (_, i) => prompt(i)), start = performance.now();
-      let tokens = 0;
-      for await (const text of model.generate(prompts, { maxNewTokens: 64, batch, stop: [] })) {
-        tokens += text.tokens.length;
-      }
-      rates.push(tokens / (performance.now() - start) * 1000);
-    }
-    line(`generation at batch ${batch}, new tokens/s`, median(rates).toFixed(1));
-  }
+function peakMb(): number {
+  return Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync("/proc/self/status"))![1]) / 1024;
 }

@@ -1,0 +1,127 @@
+/** `deno task eval`: runs a matrix. */
+import { join } from "node:path";
+import type { Arguments, Command } from "./command.ts";
+
+export const command: Command = {
+  name: "eval",
+  summary: "run a matrix of models, benchmarks and treatments and print its table",
+  positionals: "[MATRIX]",
+  maxPositionals: 1,
+  flags: [
+    {
+      name: "model",
+      value: "PATH",
+      about: "use this model instead of the matrix's: a checkpoint folder or a .gguf file",
+    },
+    { name: "data", value: "DIR", about: "look for the benchmarks' data files below this folder" },
+    {
+      name: "limit",
+      value: "N",
+      about: "only the first N items of each benchmark; the results are not reportable",
+    },
+    { name: "results", value: "DIR", about: "folder of the store and the exported files (results)" },
+    {
+      name: "plugin",
+      value: "PATH",
+      multiple: true,
+      about: "also load this plugin or benchmark; may be given several times",
+    },
+    { name: "threads", value: "N", about: "threads of the runtime (its own choice)" },
+    { name: "tokens", value: "N", about: "padded tokens in a batch at most (2048)" },
+  ],
+  notes: [
+    "Without MATRIX it runs benchmarks/matrices/demo.json. Paths start in your folder; those in a matrix in the matrix's.",
+    "Whatever was computed is kept: the same command goes on where it was stopped and computes nothing twice.",
+  ].join("\n"),
+  run: runEval,
+};
+
+const SAME_PRESS_MS = 500;
+
+async function runEval(args: Arguments): Promise<number> {
+  const limit = args.integer("limit", 1);
+  const threads = args.integer("threads", 1) ?? 0;
+  const tokenBudget = args.integer("tokens", 1);
+  const env = await import("./environment.ts");
+  const [{ loadRegistry }, { parseMatrix }, { planRun }, { run }, { openSqliteStore }] = await Promise.all([
+    import("../registry.ts"),
+    import("../matrix.ts"),
+    import("../plan.ts"),
+    import("../runner.ts"),
+    import("../store/sqlite.ts"),
+  ]);
+  const startedAt = new Date().toISOString();
+  const path = args.positionals[0]
+    ? env.userPath(args.positionals[0])
+    : join(env.PROJECT, "benchmarks/matrices/demo.json");
+  const results = env.resultsDir(args.value("results"));
+  env.checkWritable(results);
+  const matrix = parseMatrix(env.readUserFile(path, "matrix"), path);
+  const model = args.value("model");
+  const data = args.value("data");
+  const registry = await loadRegistry(env.PROJECT, args.values("plugin").map(env.userPath));
+
+  const stop = new AbortController();
+  let stoppedAt = Infinity;
+  const onInterrupt = () => {
+    // A terminal and `deno task` both hand on the same Ctrl-C: only one that comes later means "at once".
+    if (performance.now() - stoppedAt > SAME_PRESS_MS) Deno.exit(130);
+    stoppedAt = Math.min(stoppedAt, performance.now());
+    stop.abort();
+  };
+  Deno.addSignalListener("SIGINT", onInterrupt);
+  const context = env.makeContext(stop.signal, threads);
+  const bar = await progressBar();
+  try {
+    const plan = await planRun(
+      model === undefined ? matrix : { ...matrix, models: [{ use: "onnx", params: { path: model } }] },
+      {
+        registry,
+        context,
+        path,
+        data: data === undefined ? undefined : env.userPath(data),
+        ownModels: model !== undefined,
+        limit,
+        tokenBudget,
+        engine: env.engine(),
+      },
+    );
+    using store = openSqliteStore(env.storePath(results));
+    const counts = await run(plan, { store, context, onProgress: bar.update });
+    bar.end();
+    const { summarise } = await import("../summary.ts");
+    store.saveRun(summarise(plan, store, {
+      startedAt,
+      finishedAt: new Date().toISOString(),
+      ...counts,
+      elapsedMs: Math.round(counts.elapsedMs),
+      tokensPerSecond: counts.elapsedMs > 0 ? Math.round(1000 * counts.tokens / counts.elapsedMs) : 0,
+      command: ["eval", ...args.raw],
+      threads,
+      platform: `${Deno.build.os} ${Deno.build.arch}`,
+    }));
+    const { printRun } = await import("./print.ts");
+    await printRun(store, plan.id, results);
+    return 0;
+  } catch (error) {
+    bar.end();
+    if (!stop.signal.aborted) throw error;
+    console.error(
+      `Stopped: what was computed is kept in ${env.storePath(results)}, the same command goes on from there`,
+    );
+    return 130;
+  } finally {
+    Deno.removeSignalListener("SIGINT", onInterrupt);
+  }
+}
+
+async function progressBar() {
+  const { createProgressBar } = await import("./progress.ts");
+  const tty = Deno.stderr.isTerminal();
+  return createProgressBar({
+    tty,
+    width: tty ? Deno.consoleSize().columns : 0,
+    write: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
+    now: () => performance.now(),
+  });
+}

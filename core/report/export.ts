@@ -1,0 +1,78 @@
+/** Writes the files of a run from the store, which is what counts; they can be made again at any time. */
+import { join } from "node:path";
+import { UserError } from "../error.ts";
+import type { Sample } from "../evaluator.ts";
+import { canonicalJson } from "../hash.ts";
+import { safeName } from "../plan.ts";
+import { plain } from "../plan_benchmarks.ts";
+import type { Results } from "../results.ts";
+import type { RunStore } from "../store/store.ts";
+import { prettyJson } from "./json.ts";
+import { reportMarkdown } from "./markdown.ts";
+
+/**
+ * Writes results.json, report.md and one samples_*.jsonl a benchmark and treatment below `folder`/`id`. Each file appears
+ * whole or not at all: it is written beside its place and renamed.
+ *
+ * @returns the run's folder.
+ * @throws {UserError} when a run of that id is not in the store, or the disk does not take a file.
+ */
+export async function exportRun(store: RunStore, id: string, folder: string): Promise<string> {
+  const results = store.run(id);
+  if (results === undefined) {
+    const known = store.runs().map((run) => run.id).join(", ");
+    throw new UserError(
+      `Cannot export run ${id}: it is not in the store, wanted ${known ? `one of ${known}` : "a run"}`,
+    );
+  }
+  const target = join(folder, safeName(id));
+  const files = new Map<string, () => string>();
+  const names = sampleNames(results);
+  for (const cell of results.cells) {
+    const name = names.get(cell) ?? "";
+    files.set(name, () => jsonLines(store.samples(cell.key)));
+  }
+  files.set("report.md", () => reportMarkdown(results));
+  // Last, so that a results.json stands for a whole folder.
+  files.set("results.json", () => prettyJson(results));
+  await writing(target, () => Deno.mkdir(target, { recursive: true }));
+  for (const [name, text] of files) await writeWhole(join(target, name), text());
+  return target;
+}
+
+/** `samples_<benchmark>_<treatment>.jsonl`, led by the model where there are several; numbered where two would be one. */
+function sampleNames(results: Results): Map<Results["cells"][number], string> {
+  const taken = new Set<string>();
+  return new Map(results.cells.map((cell) => {
+    const parts = [...(results.models.length > 1 ? [cell.model] : []), cell.benchmark, cell.treatment];
+    const stem = ["samples", ...parts.map(safeName)].join("_");
+    let name = stem;
+    for (let i = 2; taken.has(name.toLowerCase()); i++) name = `${stem}_${i}`;
+    taken.add(name.toLowerCase());
+    return [cell, `${name}.jsonl`];
+  }));
+}
+
+function jsonLines(samples: ReadonlyMap<string, Sample>): string {
+  return [...samples.values()].sort((a, b) => a.doc_id - b.doc_id)
+    .map((sample) => canonicalJson(plain(sample)) + "\n").join("");
+}
+
+async function writeWhole(path: string, text: string): Promise<void> {
+  await writing(path, async () => {
+    await Deno.writeTextFile(`${path}.tmp`, text);
+    await Deno.rename(`${path}.tmp`, path);
+  });
+}
+
+async function writing(path: string, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    const { message, code } = error as Error & { readonly code?: string };
+    const state = code === "ENOSPC" ? "the disk is full" : message;
+    throw new UserError(`Cannot write ${path}: ${state}, wanted a folder that can be written`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,43 @@
+/** Numbers as people read them, the same on the terminal and in report.md. */
+import type { Estimate, Spread } from "../estimate.ts";
+import type { Metric } from "../evaluator.ts";
+
+/** "61.0" for 0.61 of a proportion, "-1.234" for another metric. `signed` adds the plus and a true minus sign is not used. */
+export function figure(value: number, metric: Metric, signed = false): string {
+  const text = metric.binary ? (100 * value).toFixed(1) : value.toFixed(3);
+  const clean = /^-0\.?0*$/.test(text) ? text.slice(1) : text;
+  return signed && !clean.startsWith("-") ? `+${clean}` : clean;
+}
+
+/** "61.0 [57.1, 65.2]". */
+export function estimateText(estimate: Estimate, metric: Metric, signed = false): string {
+  const { value, low, high } = estimate;
+  return `${figure(value, metric, signed)} [${figure(low, metric, signed)}, ${figure(high, metric, signed)}]`;
+}
+
+/** "60.2 (58.0 to 62.5)": mean and range, in other brackets than an interval because it is none. */
+export function spreadText({ mean, min, max }: Spread, metric: Metric, signed = false): string {
+  return `${figure(mean, metric, signed)} (${figure(min, metric, signed)} to ${figure(max, metric, signed)})`;
+}
+
+/** "exact_match, %" or "gold_logprob". */
+export function metricText(metric: Metric): string {
+  return metric.binary ? `${metric.name}, %` : metric.name;
+}
+
+/** Two-sided p: "p = 0.031", "p < 0.001". */
+export function pText(p: number): string {
+  return p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`;
+}
+
+/** "1.2 M", "134.5 M", "7 k". */
+export function countText(count: number): string {
+  const [divisor, unit] = count >= 1e9
+    ? [1e9, " G"]
+    : count >= 1e6
+    ? [1e6, " M"]
+    : count >= 1e3
+    ? [1e3, " k"]
+    : [1, ""];
+  return `${Number((count / divisor).toPrecision(4))}${unit}`;
+}

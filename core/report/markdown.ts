@@ -1,0 +1,125 @@
+/** report.md: the table, every metric, and what it takes to make the numbers again. */
+import type { CellResult, Results } from "../results.ts";
+import { countText, estimateText, metricText, pText, spreadText } from "./format.ts";
+import { gridsOf } from "./grid.ts";
+
+/** The whole file. Nothing that varies from run to run is in it. */
+export function reportMarkdown(results: Results): string {
+  const parts = [
+    `# ${escape(results.name)}`,
+    results.reportable
+      ? ""
+      : `**Not reportable: only the first ${results.limit} items of each benchmark were used (\`--limit\`).**`,
+    ...gridsOf(results).flatMap((grid) => [
+      `## Model ${escape(grid.model)}`,
+      rows([
+        ["Benchmark", "n", ...grid.columns],
+        ...grid.rows.map((row) => [
+          `${row.benchmark} (${row.metric})`,
+          String(row.n),
+          ...row.cells.map((cell) => cell.lines.map((line) => line.trim()).join("\n")),
+        ]),
+      ]),
+    ]),
+    "Each cell: the level with its 95 % interval; below it the paired difference from the untouched model (in percentage points " +
+    "where the metric is in %) and, where the metric has them, its parts. Controls: mean (smallest to largest) over their sets.",
+    "## Every metric",
+    everyMetric(results),
+    "## Methods",
+    methods(results),
+  ];
+  return parts.filter((part) => part !== "").join("\n\n") + "\n";
+}
+
+function everyMetric({ cells }: Results): string {
+  const lines = cells.flatMap((cell) =>
+    cell.metrics.map(({ metric, estimate, difference }) => [
+      cell.model,
+      cell.benchmark,
+      cell.treatment,
+      metricText(metric),
+      estimateText(estimate, metric),
+      difference ? estimateText(difference, metric, true) : "",
+      difference ? `${difference.rose} / ${difference.fell}` : "",
+      difference?.mcnemar === undefined ? "" : pText(difference.mcnemar),
+      controlText(cell, metric.name),
+    ])
+  );
+  const head = [
+    "Model",
+    "Benchmark",
+    "Treatment",
+    "Metric",
+    "Level",
+    "Difference",
+    "Rose / fell",
+    "McNemar",
+    "Controls: difference",
+  ];
+  return rows([head, ...lines]);
+}
+
+function controlText(cell: CellResult, name: string): string {
+  const metric = cell.metrics.find((each) => each.metric.name === name)?.metric;
+  if (!metric) return "";
+  return cell.controls.flatMap(({ control, metrics }) => {
+    const spreads = metrics[name];
+    return spreads ? [`${control}: ${spreadText(spreads.difference, metric, true)}`] : [];
+  }).join("\n");
+}
+
+function methods({ id, engine, statistics, models, benchmarks, treatments }: Results): string {
+  const { level, resamples, seed } = statistics;
+  const percent = `${Number((100 * level).toFixed(2))} %`;
+  return [
+    `- Run \`${id}\`: Plumbline ${engine.plumbline}, Deno ${engine.deno}, ${engine.runtime}.`,
+    `- Intervals: ${percent}. Proportions of independent items: Wilson. All others and all differences: percentile bootstrap, paired and ` +
+    `clustered by question where items share one, ${
+      resamples.toLocaleString("en")
+    } resamples, seed ${seed}. McNemar: exact, two-sided.`,
+    ...models.map(({ label, use, info }) =>
+      `- Model ${escape(label)} (${use}): ${info.architecture}, ${
+        countText(info.parameters)
+      } parameters, ${info.layers} layers; sha256 of ` +
+      `weights \`${info.hash.weights}\`, tokenizer \`${info.hash.tokenizer}\`, chat template \`${
+        info.hash.chatTemplate || "none"
+      }\`, ` +
+      `config \`${info.hash.config}\`.`
+    ),
+    ...benchmarks.map((each) =>
+      `- Benchmark ${escape(each.label)}: ${escape(each.title)}, version ${each.version}, licence ${
+        escape(each.licence)
+      }, source ${each.source}; ` +
+      `evaluator ${each.evaluator.name} ${each.evaluator.version}; params \`${
+        JSON.stringify(each.params)
+      }\`; ` +
+      `${each.items.effective} of ${each.items.original} items, sha256 \`${each.itemsHash}\`` +
+      each.files.map((file) => `; ${escape(file.name)} sha256 \`${file.sha256}\`${hashNote(file)}`).join("") +
+      "."
+    ),
+    ...treatments.filter(({ arms }) => arms.some((arm) => arm.units > 0)).map(({ name, arms }) =>
+      `- Treatment ${escape(name)}: ${
+        new Set(arms.filter((arm) => arm.arm === "treated").map((arm) => arm.units)).values().next().value
+      } ` +
+      `units edited, ${arms.filter((arm) => arm.arm !== "treated").length} control sets.`
+    ),
+  ].join("\n");
+}
+
+function hashNote({ sha256, expected }: Results["benchmarks"][number]["files"][number]): string {
+  return expected === null || expected === sha256 ? "" : ` (the benchmark was written for \`${expected}\`)`;
+}
+
+function rows(lines: readonly (readonly string[])[]): string {
+  const [head = [], ...body] = lines.map((line) => `| ${line.map(escape).join(" | ")} |`);
+  return [head, `|${" --- |".repeat(lines[0]?.length ?? 0)}`, ...body].join("\n");
+}
+
+/** A bar would end the cell, a line end the row. */
+function escape(text: string): string {
+  return text.replaceAll("|", "\\|").replaceAll("\n", "<br>").replaceAll(
+    /([*_`<>](?!br>))/g,
+    (mark) => mark === ">" ? mark : `\\${mark}`,
+  )
+    .replaceAll("\\<br>", "<br>");
+}

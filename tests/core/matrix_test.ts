@@ -1,0 +1,138 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { UserError } from "../../core/error.ts";
+import { matrixJsonSchema, parseMatrix } from "../../core/matrix.ts";
+import { parseUnitsFile } from "../../core/units.ts";
+
+const MINIMAL = { version: 1, models: [{ use: "fake" }], benchmarks: [{ use: "riddles" }] };
+
+function parse(change: Record<string, unknown>) {
+  return parseMatrix(JSON.stringify({ ...MINIMAL, ...change }), "demo.json");
+}
+
+function message(run: () => unknown): string {
+  return (assertThrows(run, UserError) as UserError).message;
+}
+
+const treatment = (more: Record<string, unknown> = {}, edit: Record<string, unknown> = {}) => ({
+  name: "muted",
+  steps: [{ edit: { use: "mute", units: [{ tap: "layers.0.mlp.gate", index: 1 }], ...edit } }],
+  ...more,
+});
+
+Deno.test("parseMatrix() writes every default out", () => {
+  const control = { use: "random", match: "tap" };
+  assertEquals(parse({ treatments: [treatment({ controls: [control] })] }), {
+    version: 1,
+    seed: 0,
+    models: [{ use: "fake", params: {} }],
+    benchmarks: [{ use: "riddles", params: {} }],
+    treatments: [{
+      name: "muted",
+      steps: [{ edit: { use: "mute", params: {}, units: [{ tap: "layers.0.mlp.gate", index: 1 }] } }],
+      controls: [{ use: "random", match: "tap", sets: 10, exclude: true }],
+    }],
+  });
+});
+
+Deno.test("parseMatrix() names an unknown key at any depth, its place and the nearest key", () => {
+  const start = "Cannot read matrix demo.json: unknown key";
+  assertEquals(
+    message(() => parse({ benchmarkz: [] })),
+    `${start} "benchmarkz" at top level, did you mean "benchmarks"`,
+  );
+  assertEquals(
+    message(() => parse({ models: [{ use: "fake" }, { usr: "fake" }] })),
+    `${start} "usr" at models[1], did you mean "use"`,
+  );
+  assertEquals(
+    message(() => parse({ treatments: [treatment({}, { unitz: "x" })] })),
+    `${start} "unitz" at treatments[0].steps[0].edit, did you mean "units"`,
+  );
+  assertEquals(
+    message(() => parse({ treatments: [treatment({}, { units: [{ tap: "embed", indx: 1 }] })] })),
+    `${start} "indx" at treatments[0].steps[0].edit.units[0], did you mean "index"`,
+  );
+  assertEquals(
+    message(() =>
+      parse({ treatments: [treatment({ controls: [{ use: "random", match: "tap", set: 3 }] })] })
+    ),
+    `${start} "set" at treatments[0].controls[0], did you mean "sets"`,
+  );
+});
+
+Deno.test("parseMatrix() refuses wrong values in one line that says where", () => {
+  for (
+    const [change, place] of [
+      [{ version: 2 }, "version"],
+      [{ models: [] }, "models"],
+      [{ seed: 0.5 }, "seed"],
+      [
+        { treatments: [treatment({ controls: [{ use: "random", match: "tap", sets: 0 }] })] },
+        "controls[0].sets",
+      ],
+      [{ treatments: [treatment({}, { units: [{ tap: "layers.0.mlp.gates", index: 1 }] })] }, "units[0].tap"],
+      [{ treatments: [treatment({}, { units: [{ tap: "embed" }] })] }, "units[0]"],
+    ] as const
+  ) {
+    const text = message(() => parse(change));
+    assertEquals(text.startsWith("Cannot read matrix demo.json: ") && text.endsWith(place), true, text);
+    assertEquals(text.includes("\n"), false);
+  }
+  assertEquals(message(() => parseMatrix("{", "x.json")).startsWith("Cannot read matrix x.json: "), true);
+});
+
+Deno.test("parseMatrix() refuses what stands twice", () => {
+  const names = [
+    { models: [{ use: "fake" }, { use: "fake", name: "again" }] },
+    { benchmarks: [{ use: "riddles" }, { use: "riddles", params: {} }] },
+    { treatments: [treatment(), treatment({}, { use: "other" })] },
+    {
+      treatments: [
+        treatment({ controls: [{ use: "random", match: "tap" }, { use: "random", match: "tap" }] }),
+      ],
+    },
+  ];
+  for (const change of names) {
+    const text = message(() => parse(change));
+    assertEquals(text.endsWith("stands twice, wanted once"), true, text);
+  }
+  const text = message(() => parse({ treatments: [treatment({ name: "untouched" })] }));
+  assertEquals(text.includes('"untouched" is the unedited model'), true, text);
+});
+
+Deno.test("parseUnitsFile() reads groups, single units and CULNIG's keys", () => {
+  const units = [{ tap: "layers.1.mlp.gate", units: [3, 7] }, { tap: "layers.2.attn.head", index: 0 }];
+  assertEquals(parseUnitsFile(JSON.stringify({ units, notes: "mine" }), "u.json"), [
+    { tap: "layers.1.mlp.gate", index: 3 },
+    { tap: "layers.1.mlp.gate", index: 7 },
+    { tap: "layers.2.attn.head", index: 0 },
+  ]);
+  assertEquals(parseUnitsFile('["mlp.gate_proj_13_4021", "self_attn.q_proj_0_5"]', "u.json"), [
+    { tap: "layers.13.mlp.gate", index: 4021 },
+    { tap: "layers.0.attn.q", index: 5 },
+  ]);
+});
+
+Deno.test("parseUnitsFile() names the file, the entry and what is wrong with it", () => {
+  const cases = [
+    [
+      '["mlp.gate_prj_1_2"]',
+      'Cannot read units u.json: "mlp.gate_prj_1_2" names no unit, did you mean "mlp.gate_proj"',
+    ],
+    ['["x"]', 'Cannot read units u.json: "x" names no unit, wanted MODULE_LAYER_INDEX'],
+    [
+      '["mlp.up_proj_1_2", {"tap": "layers.1.mlp.up", "index": 2}]',
+      "unit 2 of layers.1.mlp.up stands twice, wanted once",
+    ],
+    ['{"units": [{"tap": "embed", "indx": 1}]}', 'unknown key "indx" at units[0], did you mean "index"'],
+  ] as const;
+  for (const [text, wanted] of cases) {
+    const said = message(() => parseUnitsFile(text, "u.json"));
+    assertEquals(said.includes(wanted), true, said);
+  }
+});
+
+Deno.test("matrixJsonSchema() is what core/matrix.schema.json holds", () => {
+  const published = Deno.readTextFileSync(new URL("../../core/matrix.schema.json", import.meta.url));
+  assertEquals(JSON.parse(published), JSON.parse(matrixJsonSchema()));
+});
