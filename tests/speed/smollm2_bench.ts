@@ -16,28 +16,32 @@ import { openSession, type Session } from "../../plugins/onnx/session/session.ts
 import { REAL_MODEL, SHARED_DATA, testContext } from "../support.ts";
 import { median, refuseNoise, watchOthers } from "./quiet.ts";
 
-const WIDTH = 4096, ITEMS = 120, NEW_TOKENS = 48;
+const WIDTH = 4096, PRODUCTS = 4, ITEMS = 120, NEW_TOKENS = 48;
 /** Multiply-adds of a token in the layers, and of a read row in the output matrix; attention is not counted. */
 const FLOPS_TOKEN = 2 * 30 * (2 * 576 * 576 + 2 * 192 * 576 + 3 * 1536 * 576), FLOPS_ROW = 2 * 576 * 49152;
 
-/** A graph that multiplies two matrices and lets one number out. */
+/** A graph that multiplies by one constant matrix PRODUCTS times, the runtime's best case, and lets one number out. */
 async function openProduct(): Promise<Session> {
+  const file = await Deno.makeTempFile();
+  await Deno.writeFile(file, new Uint8Array(matrix().buffer));
   const b = createBuilder();
-  const sides = ["a", "b"].map((name) => b.input(name, "float32", [WIDTH, WIDTH]));
-  b.output(
-    b.node("ReduceMax", "largest", [b.node("MatMul", "product", sides), b.ints([0, 1])], { keepdims: 0n }),
-    [],
-  );
-  return await openSession(encode(b.finish()), { threads: 2 });
+  const weight = b.weight({ name: "w", shape: [WIDTH, WIDTH], file, offset: 0, length: 4 * WIDTH ** 2 });
+  const last = Array.from({ length: PRODUCTS }, (_, i) => `product.${i}`)
+    .reduce((left, name) => b.node("MatMul", name, [left, weight]), b.input("a", "float32", [WIDTH, WIDTH]));
+  b.output(b.node("ReduceMax", "largest", [last, b.ints([0, 1])], { keepdims: 0n }), []);
+  const session = await openSession(encode(b.finish()), { threads: 2 });
+  await Deno.remove(file);
+  return session;
 }
 
-/** Floating-point operations a second, in 1e9. */
+const matrix = () => new Float32Array(WIDTH * WIDTH).fill(1 / WIDTH);
+
+/** Floating-point operations a second, in 1e9; several products in a call, so that handing over the matrix hardly counts. */
 async function productRate(session: Session): Promise<number> {
-  const side = () => ({ data: new Float32Array(WIDTH * WIDTH).fill(0.5), dims: [WIDTH, WIDTH] });
-  const feeds = { a: side(), b: side() };
+  const feeds = { a: { data: matrix(), dims: [WIDTH, WIDTH] } };
   const start = performance.now();
   await session.run({ feeds, fetch: ["largest"] });
-  return 2 * WIDTH ** 3 / (performance.now() - start) / 1e6;
+  return PRODUCTS * 2 * WIDTH ** 3 / (performance.now() - start) / 1e6;
 }
 
 /** A slice of the benchmark from its records to its outcomes. */
@@ -117,9 +121,7 @@ addEventListener("unload", () => {
   line("generation at batch 8, new tokens/s", (round) => round.eight, 1);
   console.log(`${"peak memory with the model open, MB".padEnd(52)} ${openedMb.toFixed(0).padStart(8)}`);
   console.log(
-    `${"peak memory of the bench, its product's 300 MB too, MB".padEnd(52)} ${
-      peakMb().toFixed(0).padStart(8)
-    }`,
+    `${"peak memory of the bench, its product too, MB".padEnd(52)} ${peakMb().toFixed(0).padStart(8)}`,
   );
 });
 
