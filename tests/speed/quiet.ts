@@ -1,14 +1,12 @@
 /** Timings count only on a quiet machine. */
+import { cpus } from "node:os";
+import process from "node:process";
 
-/** Jiffies spent busy by the whole machine and by this process. */
+/** Seconds of processor time that the whole machine and this process have used. */
 function busy(): { readonly all: number; readonly own: number } {
-  const fields = Deno.readTextFileSync("/proc/stat").split("\n")[0]!.split(/\s+/).slice(1).map(Number);
-  const idle = fields[3]! + fields[4]!;
-  const own = Deno.readTextFileSync("/proc/self/stat").replace(/^.*\) /, "").split(" ");
-  return {
-    all: fields.slice(0, 8).reduce((a, b) => a + b, 0) - idle,
-    own: Number(own[11]) + Number(own[12]),
-  };
+  const all = cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0);
+  const { user, system } = process.cpuUsage();
+  return { all: all / 1000, own: (user + system) / 1e6 };
 }
 
 /** Share of one core that other processes used since an earlier reading. */
@@ -16,8 +14,13 @@ export function watchOthers(): () => number {
   const before = busy(), start = performance.now();
   return () => {
     const after = busy(), seconds = (performance.now() - start) / 1000;
-    return (after.all - before.all - (after.own - before.own)) / 100 / seconds;
+    return (after.all - before.all - (after.own - before.own)) / seconds;
   };
+}
+
+/** The most memory this process has held, MB. */
+export function peakMb(): number {
+  return process.resourceUsage().maxRSS / 1024;
 }
 
 /** What others may use of a core before a figure is refused. */
