@@ -4,6 +4,7 @@ import {
   type Model,
   type ScoreRequest,
   type ScoreResult,
+  SITES,
   type Tap,
   UserError,
 } from "../../../core/mod.ts";
@@ -152,22 +153,9 @@ Deno.test("logits() are bit-identical under a scale of 1 and without edit inputs
 });
 
 function everyTap(layers: number): Tap[] {
-  const sites = [
-    "resid_pre",
-    "attn.q",
-    "attn.k",
-    "attn.v",
-    "attn.head",
-    "attn.out",
-    "mlp.gate",
-    "mlp.up",
-    "mlp.act",
-    "mlp.out",
-    "resid_post",
-  ] as const;
   return [
     "embed",
-    ...Array.from({ length: layers }, (_, layer) => sites.map((site): Tap => `layers.${layer}.${site}`))
+    ...Array.from({ length: layers }, (_, layer) => SITES.map((site): Tap => `layers.${layer}.${site}`))
       .flat(),
   ];
 }
