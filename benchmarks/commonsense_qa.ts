@@ -40,6 +40,7 @@ const Row = z.looseObject({
   answerKey: z.enum(LABELS),
   question: z.looseObject({
     stem: z.string(),
+    question_concept: z.string(),
     choices: z.tuple([choice("A"), choice("B"), choice("C"), choice("D"), choice("E")]),
   }),
 });
@@ -77,7 +78,13 @@ export default defineBenchmark({
       if (protocol === "lm-eval") {
         const text = `Question: ${question}\n${options}\nAnswer:`;
         const continuations = LABELS.map((label) => ` ${label}`);
-        return [{ ...shared, id: doc.id, prompt: { kind: "text", text }, continuations }];
+        return [{
+          ...shared,
+          doc: harnessDoc(doc),
+          id: doc.id,
+          prompt: { kind: "text", text },
+          continuations,
+        }];
       }
       return templates.map((t): ChoiceItem => ({
         ...shared,
@@ -89,3 +96,10 @@ export default defineBenchmark({
     });
   },
 });
+
+/** The record in the layout that lm-evaluation-harness logs and hashes. */
+function harnessDoc({ id, question, answerKey }: z.output<typeof Row>) {
+  const { stem, question_concept, choices } = question;
+  const columns = { label: choices.map(({ label }) => label), text: choices.map(({ text }) => text) };
+  return { id, question: stem, question_concept, choices: columns, answerKey };
+}

@@ -73,6 +73,9 @@ export default defineBenchmark({
         const labels = ["yes", "no"];
         return [{
           ...shared,
+          // The record and the target in the layout that lm-evaluation-harness logs and hashes.
+          doc: { question, sentence, label: shared.gold, idx: Number(index) },
+          target: shared.gold,
           id: index,
           prompt: { kind: "text", text },
           continuations: [" yes", " no"],

@@ -27,8 +27,10 @@ export interface ChoiceItem extends Item {
   readonly oneToken?: boolean;
   /** Index of the right option. */
   readonly gold: number;
-  /** The record as the data file has it, for the sample log. */
+  /** The record for the sample log, in the layout in which lm-evaluation-harness logs it where the protocol is the harness's. */
   readonly doc: unknown;
+  /** What lm-evaluation-harness logs as the target where that is not the right label. */
+  readonly target?: string | number;
 }
 
 /** A data file a benchmark needs, found below the data folder by its name. */

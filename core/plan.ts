@@ -15,7 +15,7 @@ import { parseUnitsFile, unitsOf } from "./units.ts";
 
 export interface PlannedModel {
   readonly record: ModelRecord;
-  readonly version: string;
+
   readonly inspected: Pick<Model, "info" | "units" | "tokenizer">;
   open(options: OpenOptions): Promise<Model>;
   /** The untouched model first, then the arms of each treatment. */
@@ -40,6 +40,8 @@ export interface Plan {
   readonly limit: number | null;
   readonly tokenBudget: number;
   readonly engine: Results["engine"];
+  /** Of each treatment of the matrix, units and params read. */
+  readonly steps: readonly (readonly Step[])[];
   readonly models: readonly PlannedModel[];
   readonly benchmarks: readonly PlannedBenchmark[];
   /** In the order in which they are computed: model by model, benchmark by benchmark, arm by arm. */
@@ -65,7 +67,7 @@ export interface PlanOptions {
 /** @throws {UserError} for whatever in the matrix, its data or its models cannot be run. */
 export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise<Plan> {
   const task = `read matrix ${options.path}`;
-  const { tokenBudget = 2048, limit = null, engine } = options;
+  const { tokenBudget = 2048, engine } = options;
   const steps = matrix.treatments.map((treatment) => readSteps(treatment, options));
   const benchmarks = planBenchmarks(matrix, options);
   const models: PlannedModel[] = [];
@@ -99,9 +101,27 @@ export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise
     })
   );
   const name = matrix.name ?? basename(options.path).replace(/\.json$/, "");
-  const digest = sha256(canonicalJson([...new Set(cells.map((cell) => cell.key))].sort()));
+  const shortened = benchmarks.some(({ record }) => record.items.effective < record.items.original);
+  const limit = shortened ? options.limit ?? null : null;
+  const digest = sha256(canonicalJson(identityOf({ matrix, limit, models, benchmarks, cells })));
   const id = `${safeName(name)}-${digest.slice(0, 8)}`;
-  return { id, name, matrix, limit, tokenBudget, engine, models, benchmarks, cells };
+  return { id, name, matrix, steps, limit, tokenBudget, engine, models, benchmarks, cells };
+}
+
+/** What tells one run's results from another's: the cells, and all that decides what is made of them. */
+function identityOf(
+  { matrix, limit, models, benchmarks, cells }: Pick<
+    Plan,
+    "matrix" | "limit" | "models" | "benchmarks" | "cells"
+  >,
+): Json {
+  return plain({
+    seed: matrix.seed,
+    limit,
+    models: models.map(labelOf),
+    benchmarks: benchmarks.map(({ record, primary }) => [record.label, primary]),
+    cells: cells.map(({ arm, key }) => [arm.treatment, arm.arm, key]),
+  });
 }
 
 /** Text as a name of files: letters, digits, dot, dash and underscore; never hidden, never empty. */
@@ -118,7 +138,7 @@ function specOf(
   const { name, version, params, files, itemsHash } = benchmark.record;
   return plain({
     engine: { plumbline: engine.plumbline, runtime: engine.runtime },
-    backend: { name: model.record.use, version: model.version },
+    backend: { name: model.record.use, version: model.record.version },
     model: model.record.info.hash,
     edits: arm.edits,
     benchmark: { name, version, params, files: files.map((file) => file.sha256), itemsHash },
@@ -159,8 +179,13 @@ async function inspectModel(
   const inspected = await backend.inspect(params, own);
   const { info } = inspected;
   return {
-    record: { label: entry.name ?? info.name, use: entry.use, params: plain(params), info },
-    version: backendEntry.version,
+    record: {
+      label: entry.name ?? info.name,
+      use: entry.use,
+      version: backendEntry.version,
+      params: plain(params),
+      info,
+    },
     inspected,
     open: (options) => backend.open(params, options, own),
   };

@@ -1,6 +1,6 @@
 /**
  * From prompts to token ids, as lm-evaluation-harness 0.4.13 does it for causal models (`TemplateLM._encode_pair` and
- * `HFLM.tok_encode`), and for conversations as CULNIG does it.
+ * `HFLM.tok_encode`), and for conversations through the model's chat template.
  *
  * Text: white space at the end of the prompt moves to the front of the continuation; prompt and prompt + continuation are each
  * encoded with the special tokens that the tokenizer adds by default (a BOS where it has that habit, none where it has not, none

@@ -71,12 +71,15 @@ export interface BenchmarkRecord {
 export interface ModelRecord {
   readonly label: string;
   readonly use: string;
+  /** Of the backend. */
+  readonly version: string;
   readonly params: Json;
   readonly info: ModelInfo;
 }
 
 export interface TreatmentRecord {
   readonly name: string;
+  /** As the matrix has them, with the version of each intervention and its params with every default. */
   readonly steps: Json;
   readonly controls: Json;
   readonly arms: readonly ArmRecord[];
@@ -91,6 +94,8 @@ export interface Results {
   /** False under --limit; the number must not be quoted. */
   readonly reportable: boolean;
   readonly limit: number | null;
+  /** Upper bound of padded tokens in a batch. */
+  readonly tokenBudget: number;
   readonly engine: { readonly plumbline: string; readonly deno: string; readonly runtime: string };
   /** The matrix with every default written out. */
   readonly matrix: Json;

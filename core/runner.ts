@@ -5,7 +5,7 @@
 import type { Context } from "./context.ts";
 import { UserError } from "./error.ts";
 import type { Outcome } from "./evaluator.ts";
-import type { Model } from "./model.ts";
+import type { Model, ScoreResult } from "./model.ts";
 import type { Plan, PlannedCell, PlannedModel } from "./plan.ts";
 import type { RunStore } from "./store/store.ts";
 
@@ -130,6 +130,7 @@ async function computeCell(cell: PlannedCell, options: CellOptions): Promise<voi
     const outcomes = indices.flatMap((index, i): Outcome[] => {
       const [item, result] = [items[index], results[i]];
       if (item === undefined || result === undefined || isDone(index)) return [];
+      checkFinite(result, cell, item.id);
       return [evaluator.outcome(item, result, model.tokenizer)];
     });
     store.commit(cell.key, outcomes);
@@ -139,6 +140,22 @@ async function computeCell(cell: PlannedCell, options: CellOptions): Promise<voi
   }
   keepSamples(cell, store);
   store.closeCell(cell.key);
+}
+
+/** @throws {UserError} where an edit, or the model itself, drives logits out of range: a number made of them would mean nothing. */
+function checkFinite(
+  { logprobs, argmaxLogprob }: ScoreResult,
+  { benchmark, arm }: PlannedCell,
+  item: string,
+): void {
+  const strange = [...logprobs, argmaxLogprob].find((logprob) => !Number.isFinite(logprob));
+  if (strange === undefined) return;
+  throw new UserError(
+    `Cannot score ${benchmark.record.label} under ${
+      JSON.stringify(arm.treatment)
+    } (${arm.arm}): a log-probability of item ` +
+      `${item} is ${strange}, wanted finite numbers`,
+  );
 }
 
 /** The sample log of untouched and treated cells; a control's outcomes are in the store and its log would only repeat the items. */
@@ -153,7 +170,7 @@ function keepSamples(cell: PlannedCell, store: RunStore): void {
   store.saveSamples(cell.key, new Map(samples));
 }
 
-/** The same taps whatever is left to do: the graph, and with it the last bit of a number, must not depend on a kill. */
+/** The same taps whatever is left to do, so that a run that goes on opens the graph it had. */
 function tapsOf({ arms }: PlannedModel) {
   return [...new Set(arms.flatMap((arm) => arm.edits.map((edit) => edit.tap)))];
 }

@@ -1,4 +1,5 @@
 /** From the outcomes in the store to the results of a run: estimates, differences, parts and the spread of the controls. */
+import type { Step } from "./arms.ts";
 import type { Difference, Estimate } from "./estimate.ts";
 import type { Metric, Outcome } from "./evaluator.ts";
 import { canonicalJson } from "./hash.ts";
@@ -45,6 +46,8 @@ export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Res
     name: plan.name,
     reportable: plan.limit === null,
     limit: plan.limit,
+    tokenBudget: plan.tokenBudget,
+
     engine: plan.engine,
     matrix: plain(plan.matrix),
     statistics: { level: LEVEL, resamples: RESAMPLES, seed: plan.matrix.seed },
@@ -145,7 +148,12 @@ function controlResults(
   }));
 }
 
-function treatmentRecords({ matrix, models }: Plan): TreatmentRecord[] {
+function resolved(step: Step | undefined) {
+  return step && { version: step.intervention.version, params: step.params };
+}
+
+function treatmentRecords(plan: Plan): TreatmentRecord[] {
+  const { matrix, models } = plan;
   const arms = (model: Plan["models"][number], treatment: string): ArmRecord[] =>
     model.arms.filter((arm) => arm.treatment === treatment)
       .map(({ arm, edits, units }) => ({ treatment, arm, edits, units }));
@@ -159,7 +167,13 @@ function treatmentRecords({ matrix, models }: Plan): TreatmentRecord[] {
   };
   return [
     record(UNTOUCHED, [], []),
-    ...matrix.treatments.map(({ name, steps, controls }) => record(name, steps, controls)),
+    ...matrix.treatments.map(({ name, steps, controls }, i) =>
+      record(
+        name,
+        steps.map(({ edit }, j) => ({ edit: { ...edit, ...resolved(plan.steps[i]?.[j]) } })),
+        controls,
+      )
+    ),
   ];
 }
 

@@ -2,7 +2,7 @@
  * Lists of units, from a matrix or a file.
  *
  * A units file is JSON: `{"units": [{"tap": "layers.1.mlp.gate", "units": [3, 7]}, {"tap": "layers.2.attn.head", "index": 0}]}`. An
- * entry may also be a key as CULNIG's program writes them, "mlp.gate_proj_13_4021" (module, layer, neuron). Other members
+ * entry may also be a key of module, layer and neuron as programs for Hugging Face models write them, "mlp.gate_proj_13_4021". Other members
  * of the file ("notes", "source") are for people. A bare list of entries is read as well.
  */
 import { z } from "zod";

@@ -25,18 +25,3 @@ declare module "@std/assert" {
     includes?: string,
   ): Promise<unknown>;
 }
-
-declare module "@std/cli/parse-args" {
-  export interface ParseArgsOptions {
-    readonly boolean?: readonly string[];
-    readonly string?: readonly string[];
-    readonly alias?: Readonly<Record<string, string>>;
-    readonly default?: Readonly<Record<string, unknown>>;
-    readonly unknown?: (arg: string, key?: string, value?: unknown) => unknown;
-    readonly stopEarly?: boolean;
-  }
-  export function parseArgs(
-    args: readonly string[],
-    options?: ParseArgsOptions,
-  ): Record<string, unknown> & { _: (string | number)[] };
-}

@@ -13,6 +13,11 @@ export function userDir(): string {
   return Deno.env.get("INIT_CWD") || Deno.cwd();
 }
 
+/** How the user calls Deno: through npx where it is not installed. */
+export function denoCommand(): string {
+  return Deno.execPath().includes("_npx") ? `npx -y deno@${Deno.version.deno}` : "deno";
+}
+
 /** A path of the command line, absolute. */
 export function userPath(path: string): string {
   return resolve(userDir(), path);

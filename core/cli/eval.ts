@@ -74,7 +74,9 @@ async function runEval(args: Arguments): Promise<number> {
   const bar = await progressBar();
   try {
     const plan = await planRun(
-      model === undefined ? matrix : { ...matrix, models: [{ use: "onnx", params: { path: model } }] },
+      model === undefined
+        ? matrix
+        : { ...matrix, models: [{ use: matrix.models[0]!.use, params: { path: model } }] },
       {
         registry,
         context,

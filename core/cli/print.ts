@@ -3,7 +3,7 @@ import { UserError } from "../error.ts";
 import { exportRun } from "../report/export.ts";
 import { table } from "../report/table.ts";
 import type { RunStore } from "../store/store.ts";
-import { resultsDir, terminal } from "./environment.ts";
+import { denoCommand, resultsDir, terminal } from "./environment.ts";
 
 /** Exports a run and prints its table on stdout. @throws {UserError} when the store has no such run. */
 export async function printRun(store: RunStore, id: string, folder: string): Promise<void> {
@@ -24,5 +24,5 @@ export async function printRun(store: RunStore, id: string, folder: string): Pro
   const flag = folder === resultsDir(undefined)
     ? ""
     : ` --results ${/\s/.test(folder) ? JSON.stringify(folder) : folder}`;
-  console.log(`Open them: deno task serve${flag}`);
+  console.log(`Open them: ${denoCommand()} task serve${flag}`);
 }

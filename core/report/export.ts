@@ -65,12 +65,25 @@ async function writeWhole(path: string, text: string): Promise<void> {
   });
 }
 
+/** What can stand in the way of a file, by the system's code. */
+const CAUSES = {
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk is full",
+  EROFS: "the disk is read-only",
+  EACCES: "permission is denied",
+  EPERM: "permission is denied",
+  ENOTDIR: "a part of the path is no folder",
+  EISDIR: "it is a folder",
+  ENAMETOOLONG: "its name is too long",
+} as const;
+
 async function writing(path: string, write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch (error) {
-    const { message, code } = error as Error & { readonly code?: string };
-    const state = code === "ENOSPC" ? "the disk is full" : message;
+    const state = Object.entries(CAUSES).find(([code]) => (error as { readonly code?: string }).code === code)
+      ?.[1];
+    if (state === undefined) throw error;
     throw new UserError(`Cannot write ${path}: ${state}, wanted a folder that can be written`, {
       cause: error,
     });

@@ -33,13 +33,16 @@ export function reportMarkdown(results: Results): string {
 
 function everyMetric({ cells }: Results): string {
   const lines = cells.flatMap((cell) =>
-    cell.metrics.map(({ metric, estimate, difference }) => [
+    cell.metrics.map(({ metric, estimate, difference, parts }) => [
       cell.model,
       cell.benchmark,
       cell.treatment,
       metricText(metric),
       estimateText(estimate, metric),
       difference ? estimateText(difference, metric, true) : "",
+      Object.entries(parts ?? {}).map(([part, each]) => `${part} ${estimateText(each, metric, true)}`).join(
+        ", ",
+      ),
       difference ? `${difference.rose} / ${difference.fell}` : "",
       difference?.mcnemar === undefined ? "" : pText(difference.mcnemar),
       controlText(cell, metric.name),
@@ -52,6 +55,7 @@ function everyMetric({ cells }: Results): string {
     "Metric",
     "Level",
     "Difference",
+    "Parts",
     "Rose / fell",
     "McNemar",
     "Controls: difference",

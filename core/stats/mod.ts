@@ -13,7 +13,8 @@ export interface EstimateOptions extends BootstrapOptions {
 }
 
 /**
- * The mean of a metric over items: with Wilson's interval for independent binary items, else with a percentile bootstrap over
+ * The mean of a metric over items: with Wilson's interval for independent binary items (and, with a cluster as one observation,
+ * for clustered ones that are all alike), else with a percentile bootstrap over
  * clusters (10,000 resamples; percentiles interpolated linearly between order statistics).
  *
  * @param values one number an item, in the metric's unit
@@ -28,13 +29,15 @@ export interface EstimateOptions extends BootstrapOptions {
  */
 export function estimateMean(values: readonly number[], options: EstimateOptions): Estimate {
   check(values, options);
-  const n = values.length;
-  if (!options.binary || !independent(options.clusters)) {
+  const n = values.length, clusters = new Set(options.clusters).size;
+  const successes = values.reduce((sum, value) => sum + value, 0);
+  // Where every value is the same a bootstrap has nothing to draw from; a cluster then counts as one observation.
+  const constant = successes === 0 || successes === n;
+  if (!options.binary || (clusters < n && !constant)) {
     return { ...bootstrapMean(values, options.clusters, options), n, method: "bootstrap" };
   }
-  const { level = 0.95 } = options;
-  const successes = values.reduce((sum, value) => sum + value, 0);
-  return { value: successes / n, ...wilson(successes, n, level), level, n, clusters: n, method: "wilson" };
+  const { level = 0.95 } = options, value = successes / n;
+  return { value, ...wilson(value * clusters, clusters, level), level, n, clusters, method: "wilson" };
 }
 
 /**

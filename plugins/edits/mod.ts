@@ -1,4 +1,11 @@
-/** Interventions that multiply a unit by one number, at every position of prompt and answer. */
+/**
+ * Interventions that multiply a unit by one number, at every position of prompt and answer:
+ *
+ *   x' = value * x      suppress: value 0
+ *
+ * Source: suppression and enhancement (value 2) of neurons in CULNIG, arXiv 2510.08284, at raw projection outputs. Deviation: any
+ * tap and any finite value are taken, heads included.
+ */
 import { z } from "zod";
 import { definePlugin, type Edit, type Intervention, type Tap, type Unit } from "../../core/mod.ts";
 

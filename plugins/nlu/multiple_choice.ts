@@ -122,13 +122,22 @@ function length(continuation: string): number {
   return [...continuation.replace(/^ (?=.)/su, "")].length;
 }
 
+/** A float as Python's repr spells it: "-3.0", "1e-05". */
+export function pythonFloat(value: number): string {
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-4 || size >= 1e16)) {
+    return value.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
+  }
+  return Object.is(value, -0) ? "-0.0" : Number.isInteger(value) ? `${value}.0` : String(value);
+}
+
 /** Layout and hashes of `EvaluationTracker.save_results_samples`: arguments by name, figures as Python spells them. */
 function sample(index: number, item: ChoiceItem, { values, detail }: Outcome, tokenizer: Tokenizer): Sample {
   const context = renderPrompt(tokenizer, item.prompt);
-  const target = item.labels[item.gold] as string;
+  const target = item.target ?? (item.labels[item.gold] as string);
   const logprobs = detail.logprobs as readonly number[];
   const greedy = detail.greedy as readonly boolean[];
-  const responses = logprobs.map((logprob, i) => [String(logprob), greedy[i] ? "True" : "False"]);
+  const responses = logprobs.map((logprob, i) => [pythonFloat(logprob), greedy[i] ? "True" : "False"]);
   return {
     doc_id: index,
     doc: item.doc,
@@ -142,7 +151,7 @@ function sample(index: number, item: ChoiceItem, { values, detail }: Outcome, to
     metrics: Object.keys(values),
     doc_hash: sha256(JSON.stringify(item.doc, null, 2)),
     prompt_hash: sha256(context),
-    target_hash: sha256(target),
+    target_hash: sha256(String(target)),
     ...values,
     item: item.id,
     choice: detail.choice,

@@ -12,11 +12,12 @@ export interface Decoding {
   readonly batch: number;
 }
 
-export function decodingOf(options: GenerateOptions, eos: number | undefined): Decoding {
+/** @param ends ids that end a text unless the options name others */
+export function decodingOf(options: GenerateOptions, ends: readonly number[]): Decoding {
   return {
     maxNewTokens: options.maxNewTokens,
     edits: options.edits ?? [],
-    stop: new Set(options.stop ?? (eos === undefined ? [] : [eos])),
+    stop: new Set(options.stop ?? ends),
     batch: options.batch ?? 8,
   };
 }

@@ -18,7 +18,7 @@ import {
 } from "../../core/mod.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import { drawDecoder } from "./architectures/decoder.ts";
-import { createRotary } from "./architectures/rope.ts";
+import { createRotary, type RopeOptions } from "./architectures/rope.ts";
 import { type Hyperparameters, shapeOf, unitsOf } from "./architectures/shape.ts";
 import { run } from "./batching.ts";
 import { feedsOf } from "./feeds.ts";
@@ -29,7 +29,7 @@ import { type Engine, ints, score } from "./score.ts";
 import { openSession } from "./session/session.ts";
 import { createTokenizer } from "./tokenizer.ts";
 import { inspectCheckpoint, openCheckpoint } from "./weights/checkpoint.ts";
-import type { CheckpointInfo } from "./weights/types.ts";
+import type { Checkpoint, CheckpointInfo, ModelConfig } from "./weights/types.ts";
 
 /** Params of the backend `onnx`. */
 export interface OnnxParams {
@@ -39,12 +39,27 @@ export interface OnnxParams {
 
 export const backend: ModelBackend<OnnxParams> = {
   async inspect({ path }, context) {
-    return describe(
-      await inspectCheckpoint(resolve(context.baseDir, path), context, { accept: known(path) }),
+    const checkpoint = await inspectCheckpoint(resolve(context.baseDir, path), context, {
+      accept: known(path),
+    });
+    // Drawing costs little and finds every tensor that is missing or of the wrong shape, before anything is computed.
+    const tensors = [...checkpoint.shapes].map(([name, shape]) =>
+      [name, { name, shape, file: "", offset: 0, length: 0 }] as const
     );
+    drawDecoder(findArchitecture(checkpoint.config.model_type, path), {
+      ...checkpoint,
+      tensors: new Map(tensors),
+    }, []);
+    createRotary(rotaryOf(checkpoint));
+    return describe(checkpoint);
   },
   open: openModel,
 };
+
+function rotaryOf(checkpoint: CheckpointInfo & Pick<Checkpoint, "ropeFactors">): RopeOptions {
+  const { ropeTheta: theta, headDim, ropeScaling: scaling } = shapeOf(checkpoint.config);
+  return { theta, headDim, scaling, factors: checkpoint.ropeFactors };
+}
 
 const known = (path: string) => (modelType: string) => void findArchitecture(modelType, path);
 
@@ -69,10 +84,17 @@ function describe(checkpoint: CheckpointInfo): Description {
       weights: checkpoint.weightsHash,
       tokenizer: hash,
       chatTemplate: chatTemplateHash,
-      config: sha256(canonicalJson(checkpoint.config)),
+      config: sha256(canonicalJson(withoutTextIds(checkpoint.config))),
     },
   };
   return { info, tokenizer, shape, units: (tap) => unitsOf(shape, tap) };
+}
+
+/** What decides a logit; which tokens begin and end a text does not. */
+function withoutTextIds(
+  { bos_token_id: _, eos_token_id: __, ...config }: ModelConfig,
+): Omit<ModelConfig, "bos_token_id" | "eos_token_id"> {
+  return config;
 }
 
 async function openModel(params: OnnxParams, options: OpenOptions, context: Context): Promise<Model> {
@@ -80,14 +102,10 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
   const checkpoint = await openCheckpoint(path, context, { accept: known(path) });
   const { info, tokenizer, shape, units } = describe(checkpoint);
   const graph = drawDecoder(findArchitecture(info.architecture, checkpoint.path), checkpoint, options.taps);
-  const rotary = createRotary({
-    theta: shape.ropeTheta,
-    headDim: shape.headDim,
-    scaling: shape.ropeScaling,
-    factors: checkpoint.ropeFactors,
-  });
+  const rotary = createRotary(rotaryOf(checkpoint));
   const session = await openSession(encode(graph), { threads: context.threads });
   const engine: Engine = { session, shape, rotary, taps: options.taps };
+  const ends = [...checkpoint.config.eos_token_id, ...tokenizer.eos === undefined ? [] : [tokenizer.eos]];
   const check = checker(info, { shape, tokenizer, taps: new Set(options.taps) });
   return {
     info,
@@ -101,8 +119,9 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
     },
     generate(prompts: readonly (readonly number[])[], options: GenerateOptions) {
       check.edits(options.edits);
+      check.counts({ maxNewTokens: options.maxNewTokens, batch: options.batch ?? 1 });
       prompts.forEach((prompt, index) => check.text(prompt, options.maxNewTokens, index));
-      return generate(engine, prompts, decodingOf(options, tokenizer.eos));
+      return generate(engine, prompts, decodingOf(options, ends));
     },
     logits(ids: readonly number[], { edits = [] }: { readonly edits?: readonly Edit[] } = {}) {
       check.edits(edits);
@@ -146,6 +165,14 @@ function checker(info: ModelInfo, { shape, tokenizer, taps }: Limits) {
   };
   return {
     text,
+    counts(counts: Readonly<Record<string, number>>) {
+      for (const [name, count] of Object.entries(counts)) {
+        if (Number.isInteger(count) && count > 0) continue;
+        throw new UserError(
+          `Cannot generate on ${info.name}: ${name} is ${count}, wanted a whole number from 1`,
+        );
+      }
+    },
     edits: (edits: readonly Edit[] = []) => checkEdits(edits, shape, taps),
     request(request: ScoreRequest, index: number) {
       checkEdits(request.edits ?? [], shape, taps);

@@ -28,13 +28,16 @@ export async function* score(
     const wanted = group.batches.filter((batch) => !options.skip?.(batch.indices));
     if (wanted.length === 0) continue;
     const cache = group.prefix.length > 0 ? await runPrefix(engine, group.prefix, edits) : undefined;
-    let extra = group.prefix.length;
-    for (const batch of wanted) {
-      const run = await runBatch(engine, { batch, group, edits, cache });
-      yield { ...run, tokens: run.tokens + extra };
-      extra = 0;
+    try {
+      let extra = group.prefix.length;
+      for (const batch of wanted) {
+        const run = await runBatch(engine, { batch, group, edits, cache });
+        yield { ...run, tokens: run.tokens + extra };
+        extra = 0;
+      }
+    } finally {
+      if (cache !== undefined) await engine.session.drop(cache);
     }
-    if (cache !== undefined) await engine.session.drop(cache);
   }
 }
 

@@ -9,11 +9,10 @@
  */
 import { Template } from "@huggingface/jinja";
 import { Tokenizer as Engine } from "@huggingface/tokenizers";
-import { type Message, type Tokenizer, UserError } from "../../core/mod.ts";
+import { type Message, sha256, type Tokenizer, UserError } from "../../core/mod.ts";
 import { exactPreTokenizer } from "./tokenizer_pre.ts";
 import { partsOfGguf } from "./tokenizer_gguf.ts";
 import { parseObject } from "./weights/file.ts";
-import { sha256Hex } from "./weights/hash.ts";
 import type { TokenizerSource } from "./weights/types.ts";
 
 /** A tokenizer and the hashes of what decides its ids and its prompts. */
@@ -46,8 +45,8 @@ export function createTokenizer(source: TokenizerSource, path: string): LoadedTo
   const idOf = (token: string | undefined) => (token === undefined ? undefined : engine.token_to_id(token));
   const chat = createChat(parts, path);
   return {
-    hash: sha256Hex(parts.identity),
-    chatTemplateHash: parts.chatTemplate === undefined ? "" : sha256Hex(parts.chatTemplate),
+    hash: sha256(parts.identity),
+    chatTemplateHash: parts.chatTemplate === undefined ? "" : sha256(parts.chatTemplate),
     tokenizer: {
       bos: idOf(parts.bos),
       eos: idOf(parts.eos),

@@ -4,7 +4,7 @@
  *   x [batch, tokens, columns]  ->  x * gain + offset,   gain, offset [1|batch, 1|tokens, columns]
  *
  * scale v is gain v; set v is gain 0, offset v; add v is offset v. Later edits act on what earlier ones left. Gain 1 and offset 0 are
- * the identity to the bit, so that one session serves every edit, and rows of one batch may carry different ones.
+ * the identity to the bit, so that one session serves every edit; the graph takes different ones for the rows of one batch.
  */
 import { type Edit, type Tap, UserError } from "../../../core/mod.ts";
 import { columnsOf, type Hyperparameters, unitsOf } from "../architectures/shape.ts";
@@ -53,6 +53,12 @@ export function checkEdits(edits: readonly Edit[], shape: Hyperparameters, taps:
     const out = edit.units.find((unit) => !(Number.isInteger(unit) && unit >= 0 && unit < units));
     if (out !== undefined) refuse(`unit is ${out}, wanted a whole number in [0, ${units})`);
     if (new Set(edit.units).size !== edit.units.length) refuse("a unit is named twice, wanted each once");
+    const position = Array.isArray(edit.at)
+      ? edit.at.find((p) => !(Number.isInteger(p) && p >= 0 && p < shape.context))
+      : undefined;
+    if (position !== undefined) {
+      refuse(`position is ${position}, wanted a whole number in [0, ${shape.context})`);
+    }
     if (typeof edit.value === "number") {
       if (!Number.isFinite(edit.value)) refuse(`value is ${edit.value}, wanted a finite number`);
     } else if (edit.value.length !== edit.units.length && edit.value.length !== edit.units.length * values) {

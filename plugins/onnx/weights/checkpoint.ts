@@ -1,11 +1,10 @@
 /** Opens what a user calls a model: a folder in Hugging Face's layout, or one .gguf file. */
 import { basename, join } from "node:path";
-import { type Context, UserError } from "../../../core/mod.ts";
+import { type Context, sha256, UserError } from "../../../core/mod.ts";
 import { modelTypeOf, parseConfig } from "./config.ts";
 import { exists, hashFile, openFile, parseObject, readText, readTextIfAny } from "./file.ts";
 import { readGguf } from "./gguf.ts";
 import { architectureOf, configOf, nameTensors, ROPE_FACTORS, type SourceTensor } from "./gguf_names.ts";
-import { sha256Hex } from "./hash.ts";
 import { product, readSafetensors, type StoredTensor } from "./safetensors.ts";
 import type { Checkpoint, CheckpointInfo } from "./types.ts";
 import { readFloats, widen } from "./widen.ts";
@@ -101,7 +100,7 @@ async function inspectFolder(
     config: readTextIfAny(at("tokenizer_config.json")) ?? "{}",
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
   } as const;
-  const weightsHash = hashes.length === 1 ? hashes[0]! : sha256Hex(hashes.join("\n"));
+  const weightsHash = hashes.length === 1 ? hashes[0]! : sha256(hashes.join("\n"));
   return {
     info: { path, config, ...summary(sources), weightsHash, tokenizer },
     sources,
@@ -177,5 +176,8 @@ function summary(sources: readonly StoredTensor[]): Pick<CheckpointInfo, "shapes
 
 function readAll(source: SourceTensor): Float32Array {
   using file = openFile(source.file);
-  return Float32Array.from([...readFloats(source, file)].flatMap((part) => [...part]));
+  // The parts share one buffer: each is copied before the next is read.
+  const values: number[] = [];
+  for (const part of readFloats(source, file)) values.push(...part);
+  return Float32Array.from(values);
 }

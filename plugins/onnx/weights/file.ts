@@ -76,13 +76,14 @@ export function parseObject(text: string, path: string): Readonly<Record<string,
   throw new UserError(`Cannot read ${path}: it is not a JSON object, wanted one`);
 }
 
-/** sha256 of a file in hex, remembered in the cache by path, size and time of change. */
+/** sha256 of a file in hex, remembered in the cache by path, inode, size and both times. A copy can keep its time of modification; the
+ * time of its inode's change is the system's own, so that a file that was swapped is read again. */
 export async function hashFile(path: string, context: Context): Promise<string> {
   using file = openFile(path);
-  const { mtime } = Deno.statSync(file.path);
-  const stamp = `${file.path}\n${file.size}\n${mtime?.getTime() ?? 0}`;
+  const { dev, ino, mtime, ctime } = Deno.statSync(file.path);
+  const stamp = [file.path, file.size, dev, ino, mtime?.getTime(), ctime?.getTime()].join("\n");
   const memo = join(context.cacheDir, "hashes", createHash("sha256").update(stamp).digest("hex"));
-  const known = mtime === null ? undefined : readTextIfAny(memo);
+  const known = ctime === null || ino === null ? undefined : readTextIfAny(memo);
   if (known !== undefined && /^[0-9a-f]{64}$/.test(known)) return known;
   const hash = createHash("sha256");
   const chunk = new Uint8Array(CHUNK_BYTES);

@@ -70,7 +70,7 @@ export function nameTensors(gguf: Gguf, config: ModelConfig, path: string): Sour
     const name = layer === undefined ? naming.model[part] : naming.layer[part];
     if (name === undefined) {
       throw new UserError(
-        `Cannot open ${path}: tensor ${tensor.name} is not one of a ${config.model_type} model`,
+        `Cannot open ${path}: tensor ${tensor.name} is unknown, wanted those of a ${config.model_type} model`,
       );
     }
     const heads = part === "attn_q"

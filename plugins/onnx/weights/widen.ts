@@ -5,12 +5,11 @@
  * whole; a lock keeps two processes from writing it at once.
  */
 import { join } from "node:path";
-import { type Context, UserError } from "../../../core/mod.ts";
+import { type Context, sha256, UserError } from "../../../core/mod.ts";
 import { CODECS } from "./dequantize.ts";
 import { CHUNK_BYTES, exists, openFile, type SourceFile, yieldTo } from "./file.ts";
 import type { SourceTensor } from "./gguf_names.ts";
 import { product, readSafetensors, type StoredTensor, writeSafetensorsHeader } from "./safetensors.ts";
-import { sha256Hex } from "./hash.ts";
 
 /** Raised whenever the same source would be widened to other bytes. */
 const CONVERTER_VERSION = 1;
@@ -23,7 +22,7 @@ export async function widen(
   context: Context,
 ): Promise<readonly StoredTensor[]> {
   const folder = join(context.cacheDir, "weights");
-  const path = join(folder, `${sha256Hex(`${weightsHash} ${CONVERTER_VERSION}`)}.safetensors`);
+  const path = join(folder, `${sha256(`${weightsHash} ${CONVERTER_VERSION}`)}.safetensors`);
   const found = readWidened(path, sources);
   if (found) return found;
   try {
