@@ -9,7 +9,8 @@ export interface Estimate {
   readonly n: number;
   /** Independent groups of items. */
   readonly clusters: number;
-  readonly method: "wilson" | "bootstrap" | "paired bootstrap";
+  /** "range" is all that a binary metric can be: one cluster of several items allows no more. */
+  readonly method: "wilson" | "bootstrap" | "paired bootstrap" | "range";
 }
 
 /** A paired change against the untouched model, in the metric's own unit. */

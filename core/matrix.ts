@@ -4,7 +4,7 @@ import { UserError } from "./error.ts";
 import { canonicalJson } from "./hash.ts";
 import { SITES } from "./model.ts";
 import { parseWith } from "./schema.ts";
-import { parseJson, UnitGroupSchema } from "./units.ts";
+import { parseJson, UnitEntriesSchema } from "./units.ts";
 
 /** The name of the unedited model, which is always there. */
 export const UNTOUCHED = "untouched";
@@ -21,7 +21,7 @@ const Entry = z.strictObject({
 const Edit = z.strictObject({
   use: Name.describe("Name of an intervention"),
   params: Params,
-  units: z.union([Name, z.array(UnitGroupSchema).min(1)]).describe(
+  units: z.union([Name, UnitEntriesSchema]).describe(
     "Path of a units file, or the units themselves",
   ),
 });

@@ -68,7 +68,7 @@ function loadBenchmark(
     );
   }
   const files = declared.length > 0 ? findFiles(folder ?? "", declared, benchmark) : {};
-  const all = benchmark.load(files, params);
+  const all = loadItems(benchmark, files, params);
   const ids = new Set(all.map((item) => item.id));
   if (all.length === 0 || ids.size < all.length) {
     const state = all.length === 0 ? "it has no items" : `${all.length - ids.size} of its items share an id`;
@@ -132,4 +132,22 @@ export function distinct<T>(entries: readonly T[], { task, kind, label, identity
 /** The value as JSON keeps it: members that are undefined are left out. */
 export function plain(value: unknown): Json {
   return JSON.parse(JSON.stringify(value)) as Json;
+}
+
+/** Items of a benchmark; what its code throws is said as its fault, since it may be the user's own. */
+function loadItems(
+  benchmark: Benchmark,
+  files: Parameters<Benchmark["load"]>[0],
+  params: unknown,
+): readonly Item[] {
+  try {
+    return benchmark.load(files, params);
+  } catch (cause) {
+    if (cause instanceof UserError) throw cause;
+    const { name, message } = cause as Error;
+    throw new UserError(
+      `Cannot load benchmark ${benchmark.name}: its load() threw ${name} (${message}), wanted items`,
+      { cause },
+    );
+  }
 }

@@ -105,12 +105,21 @@ async function load(path: string): Promise<unknown> {
       `Cannot load plugin ${path}: there is no such file, wanted a plugin's or benchmark's file or folder`,
     );
   }
-  const module = await import(pathToFileURL(resolve(path)).href) as { readonly default?: unknown };
+  const module = await importFrom(path);
   const value = module.default;
   if (isPlugin(value) || isBenchmark(value)) return value;
   throw new UserError(
     `Cannot load plugin ${path}: its default export is neither, wanted definePlugin(...) or defineBenchmark(...)`,
   );
+}
+
+async function importFrom(path: string): Promise<{ readonly default?: unknown }> {
+  try {
+    return await import(pathToFileURL(resolve(path)).href);
+  } catch (cause) {
+    const state = (cause as Error).message.replaceAll(/\s*\n\s*/g, " ");
+    throw new UserError(`Cannot load plugin ${path}: ${state}, wanted a module that loads`, { cause });
+  }
 }
 
 function isBenchmark(value: unknown): value is AnyBenchmark {

@@ -26,8 +26,9 @@ export const UnitGroupSchema = z.strictObject({
 });
 export type UnitGroup = z.output<typeof UnitGroupSchema>;
 
-const Entries = z.array(z.union([z.string(), UnitGroupSchema])).min(1);
-const UnitsFile = z.union([z.looseObject({ units: Entries }), Entries]);
+/** A list of entries, in a file or in a matrix. */
+export const UnitEntriesSchema = z.array(z.union([z.string(), UnitGroupSchema])).min(1);
+const UnitsFile = z.union([z.looseObject({ units: UnitEntriesSchema }), UnitEntriesSchema]);
 
 const MODULES: Readonly<Record<string, string>> = {
   "self_attn.q_proj": "attn.q",
@@ -40,7 +41,8 @@ const MODULES: Readonly<Record<string, string>> = {
 };
 
 /** Units in the order in which they stand. @throws {UserError} when one stands twice. */
-export function unitsOf(groups: readonly UnitGroup[], task: string): Unit[] {
+export function unitsOf(entries: readonly (string | UnitGroup)[], task: string): Unit[] {
+  const groups = entries.map((entry) => typeof entry === "string" ? fromKey(entry, task) : entry);
   const units = groups.flatMap((group) =>
     (group.units ?? [group.index ?? 0]).map((index): Unit => ({ tap: group.tap as Tap, index }))
   );
@@ -59,7 +61,7 @@ export function parseUnitsFile(text: string, path: string): Unit[] {
   const task = `read units ${path}`;
   const file = parseWith(UnitsFile, parseJson(text, task), task);
   const entries = Array.isArray(file) ? file : file.units;
-  return unitsOf(entries.map((entry) => typeof entry === "string" ? fromKey(entry, task) : entry), task);
+  return unitsOf(entries, task);
 }
 
 /** JSON text as a value. @throws {UserError} with the parser's reason. */

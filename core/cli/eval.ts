@@ -109,7 +109,7 @@ async function runEval(args: Arguments): Promise<number> {
     bar.end();
     if (!stop.signal.aborted) throw error;
     console.error(
-      `Stopped: what was computed is kept in ${env.storePath(results)}, the same command goes on from there`,
+      `Stopped: what was computed is kept, the same command goes on from there`,
     );
     return 130;
   } finally {

@@ -1,9 +1,10 @@
 /** What a run ends with: its files, its table, where they are. */
+import { join, relative } from "node:path";
 import { UserError } from "../error.ts";
 import { exportRun } from "../report/export.ts";
 import { table } from "../report/table.ts";
 import type { RunStore } from "../store/store.ts";
-import { denoCommand, resultsDir, terminal } from "./environment.ts";
+import { denoCommand, PROJECT, resultsDir, terminal, userDir } from "./environment.ts";
 
 /** Exports a run and prints its table on stdout. @throws {UserError} when the store has no such run. */
 export async function printRun(store: RunStore, id: string, folder: string): Promise<void> {
@@ -21,8 +22,11 @@ export async function printRun(store: RunStore, id: string, folder: string): Pro
     : "";
   console.log(`\nCells: ${computedCells} computed, ${reusedCells} found in the store${rate}`);
   console.log(`Results: ${path}`);
+  const elsewhere = relative(PROJECT, userDir()).startsWith("..")
+    ? ` --config ${join(PROJECT, "deno.json")}`
+    : "";
   const flag = folder === resultsDir(undefined)
     ? ""
     : ` --results ${/\s/.test(folder) ? JSON.stringify(folder) : folder}`;
-  console.log(`Open them: ${denoCommand()} task serve${flag}`);
+  console.log(`Open them: ${denoCommand()} task${elsewhere} serve${flag}`);
 }

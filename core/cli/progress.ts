@@ -29,7 +29,7 @@ export function createProgressBar({ tty, width, write, now }: ProgressOptions): 
       if (now() - shown < (tty ? REDRAW_MS : LINE_MS) && !last) return;
       shown = now();
       open = tty;
-      write(tty ? `\r\x1b[K${fit(bar(progress), width - 1)}` : `${line(progress)}\n`);
+      write(tty ? `\r\x1b[K${fit(bar(progress), width - 4)}` : `${line(progress)}\n`);
     },
     end() {
       if (open) write("\r\x1b[K");

@@ -1,10 +1,8 @@
 /** Writes the files of a run from the store, which is what counts; they can be made again at any time. */
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { UserError } from "../error.ts";
 import type { Sample } from "../evaluator.ts";
-import { canonicalJson } from "../hash.ts";
 import { safeName } from "../plan.ts";
-import { plain } from "../plan_benchmarks.ts";
 import type { Results } from "../results.ts";
 import type { RunStore } from "../store/store.ts";
 import { prettyJson } from "./json.ts";
@@ -55,13 +53,21 @@ function sampleNames(results: Results): Map<Results["cells"][number], string> {
 
 function jsonLines(samples: ReadonlyMap<string, Sample>): string {
   return [...samples.values()].sort((a, b) => a.doc_id - b.doc_id)
-    .map((sample) => canonicalJson(plain(sample)) + "\n").join("");
+    .map((sample) => JSON.stringify(sample) + "\n").join("");
 }
 
 async function writeWhole(path: string, text: string): Promise<void> {
   await writing(path, async () => {
-    await Deno.writeTextFile(`${path}.tmp`, text);
-    await Deno.rename(`${path}.tmp`, path);
+    // A name of its own: two runs of one matrix may export at the same time.
+    const own = await Deno.makeTempFile({ dir: dirname(path), prefix: `${basename(path)}.`, suffix: ".tmp" });
+    try {
+      await Deno.writeTextFile(own, text);
+      await Deno.chmod(own, 0o644);
+      await Deno.rename(own, path);
+    } catch (error) {
+      await Deno.remove(own);
+      throw error;
+    }
   });
 }
 

@@ -25,6 +25,11 @@ export function metricText(metric: Metric): string {
   return metric.binary ? `${metric.name}, %` : metric.name;
 }
 
+/** Items, and in brackets their independent groups where these are fewer: "96 (24)". */
+export function sizeText({ n, clusters }: Estimate): string {
+  return clusters < n ? `${n} (${clusters})` : String(n);
+}
+
 /** Two-sided p: "p = 0.031", "p < 0.001". */
 export function pText(p: number): string {
   return p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`;

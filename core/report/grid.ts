@@ -1,6 +1,6 @@
 /** The cells of a results table as lines of text: benchmarks down, treatments and their controls across. */
 import type { CellResult, ControlResult, MetricResult, Results } from "../results.ts";
-import { estimateText, metricText, pText, spreadText } from "./format.ts";
+import { estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 
 export interface GridCell {
   /** Level first; below it the difference from the untouched model and its parts. */
@@ -12,7 +12,8 @@ export interface GridCell {
 export interface GridRow {
   readonly benchmark: string;
   readonly metric: string;
-  readonly n: number;
+  /** "96", or "96 (24)" where items stand in fewer independent groups. */
+  readonly n: string;
   readonly cells: readonly GridCell[];
 }
 
@@ -46,7 +47,12 @@ export function gridsOf(results: Results): Grid[] {
         const first = mine[0];
         const metric = first && primaryOf(first);
         return metric
-          ? [{ benchmark: benchmark.label, metric: metricText(metric.metric), n: first.n, cells: row }]
+          ? [{
+            benchmark: benchmark.label,
+            metric: metricText(metric.metric),
+            n: sizeText(metric.estimate),
+            cells: row,
+          }]
           : [];
       }),
     };

@@ -1,6 +1,6 @@
 /** report.md: the table, every metric, and what it takes to make the numbers again. */
 import type { CellResult, Results } from "../results.ts";
-import { countText, estimateText, metricText, pText, spreadText } from "./format.ts";
+import { countText, estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 import { gridsOf } from "./grid.ts";
 
 /** The whole file. Nothing that varies from run to run is in it. */
@@ -16,7 +16,7 @@ export function reportMarkdown(results: Results): string {
         ["Benchmark", "n", ...grid.columns],
         ...grid.rows.map((row) => [
           `${row.benchmark} (${row.metric})`,
-          String(row.n),
+          row.n,
           ...row.cells.map((cell) => cell.lines.map((line) => line.trim()).join("\n")),
         ]),
       ]),
@@ -38,6 +38,7 @@ function everyMetric({ cells }: Results): string {
       cell.benchmark,
       cell.treatment,
       metricText(metric),
+      sizeText(estimate),
       estimateText(estimate, metric),
       difference ? estimateText(difference, metric, true) : "",
       Object.entries(parts ?? {}).map(([part, each]) => `${part} ${estimateText(each, metric, true)}`).join(
@@ -53,6 +54,7 @@ function everyMetric({ cells }: Results): string {
     "Benchmark",
     "Treatment",
     "Metric",
+    "n (groups)",
     "Level",
     "Difference",
     "Parts",
@@ -72,7 +74,8 @@ function controlText(cell: CellResult, name: string): string {
   }).join("\n");
 }
 
-function methods({ id, engine, statistics, models, benchmarks, treatments }: Results): string {
+function methods(results: Results): string {
+  const { id, engine, statistics, models, benchmarks, treatments, tokenBudget } = results;
   const { level, resamples, seed } = statistics;
   const percent = `${Number((100 * level).toFixed(2))} %`;
   return [
@@ -101,13 +104,39 @@ function methods({ id, engine, statistics, models, benchmarks, treatments }: Res
       each.files.map((file) => `; ${escape(file.name)} sha256 \`${file.sha256}\`${hashNote(file)}`).join("") +
       "."
     ),
-    ...treatments.filter(({ arms }) => arms.some((arm) => arm.units > 0)).map(({ name, arms }) =>
+    ...treatments.filter(({ arms }) => arms.some((arm) => arm.units > 0)).map(({ name, arms, controls }) =>
       `- Treatment ${escape(name)}: ${
         new Set(arms.filter((arm) => arm.arm === "treated").map((arm) => arm.units)).values().next().value
       } ` +
-      `units edited, ${arms.filter((arm) => arm.arm !== "treated").length} control sets.`
+      `units edited, ${arms.filter((arm) => arm.arm !== "treated").length} control sets; ${
+        editsText(arms)
+      }; ` +
+      `controls \`${JSON.stringify(controls)}\`.`
     ),
+    "- Metrics and parts: " + metricsText(results) +
+    " validity: the part of a difference from giving one of the answers at all; " +
+    "ability: the part from giving the right one; they sum to the difference.",
+    `- Batches of at most ${tokenBudget} padded tokens.`,
   ].join("\n");
+}
+
+/** What was done where: "scale 0 at 3 taps (layers.1.mlp.gate to layers.3.mlp.gate)". */
+function editsText(arms: Results["treatments"][number]["arms"]): string {
+  const edits = arms.find(({ arm }) => arm === "treated")?.edits ?? [];
+  const ops = Map.groupBy(edits, ({ op, value }) => `${op} ${typeof value === "number" ? value : "by unit"}`);
+  return [...ops].map(([op, list]) => {
+    const taps = [...new Set(list.map(({ tap }) => tap))];
+    return taps.length === 1
+      ? `${op} at ${taps[0]}`
+      : `${op} at ${taps.length} taps (${taps[0]} to ${taps.at(-1)})`;
+  }).join(", ");
+}
+
+function metricsText({ cells }: Results): string {
+  const titles = new Map(
+    cells.flatMap((cell) => cell.metrics.map(({ metric }) => [metric.name, metric.title])),
+  );
+  return [...titles].map(([name, title]) => `${escape(name)}: ${escape(title.toLowerCase())};`).join(" ");
 }
 
 function hashNote({ sha256, expected }: Results["benchmarks"][number]["files"][number]): string {

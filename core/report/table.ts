@@ -20,8 +20,9 @@ export function table(results: Results, { colour, width }: TableOptions): string
     ...splitColumns(grid, width).flatMap((columns) => ["", ...block(grid, columns, paint)]),
   ]);
   const unit =
-    "Levels with 95 % intervals; diff: paired difference from untouched, in percentage points where the metric is in %; " +
-    "controls: mean (smallest to largest) over their sets";
+    "n: items, in brackets their independent groups where fewer; levels with 95 % intervals; diff: paired difference from " +
+    "untouched, in percentage points where the metric is in %, p by McNemar's exact test; validity: its part from giving one of " +
+    "the answers at all; ability: its part from giving the right one; controls: mean (smallest to largest) over their sets";
   const notes = [
     unit,
     ...(results.reportable
@@ -85,7 +86,7 @@ function rowLines(row: GridRow, { columns, widths, head, paint }: {
   const height = Math.max(2, ...cells.map((cell) => cell.lines.length));
   return Array.from({ length: height }, (_, line) => {
     const name = [row.benchmark, `  ${row.metric}`][line] ?? "";
-    const n = line === 0 ? String(row.n) : "";
+    const n = line === 0 ? row.n : "";
     const texts = cells.map((cell, k) => {
       const text = (cell.lines[line] ?? "").padEnd(widths[k] ?? 0);
       return line === 1 && cell.clear ? paint.bold(text) : line > 1 ? paint.dim(text) : text;
@@ -102,7 +103,7 @@ interface Head {
 
 function rowHead(grid: Grid): Head {
   const name = longest(["Benchmark", ...grid.rows.flatMap((row) => [row.benchmark, `  ${row.metric}`])]);
-  const n = longest(grid.rows.map((row) => String(row.n)));
+  const n = longest(grid.rows.map((row) => row.n));
   return { name, n, width: name + GAP.length + n };
 }
 

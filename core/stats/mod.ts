@@ -32,12 +32,26 @@ export function estimateMean(values: readonly number[], options: EstimateOptions
   const n = values.length, clusters = new Set(options.clusters).size;
   const successes = values.reduce((sum, value) => sum + value, 0);
   // Where every value is the same a bootstrap has nothing to draw from; a cluster then counts as one observation.
-  const constant = successes === 0 || successes === n;
-  if (!options.binary || (clusters < n && !constant)) {
-    return { ...bootstrapMean(values, options.clusters, options), n, method: "bootstrap" };
+  const constant = successes === 0 || successes === n, { level = 0.95 } = options, value = successes / n;
+  if (options.binary && clusters === 1 && n > 1) {
+    return { value, low: 0, high: 1, level, n, clusters, method: "range" };
   }
-  const { level = 0.95 } = options, value = successes / n;
-  return { value, ...wilson(value * clusters, clusters, level), level, n, clusters, method: "wilson" };
+  if (!options.binary || (clusters < n && !constant)) {
+    return {
+      ...bootstrapMean(values, resampled(options.clusters), options),
+      clusters,
+      n,
+      method: "bootstrap",
+    };
+  }
+  return {
+    value,
+    ...wilson(clusters === n ? successes : value * clusters, clusters, level),
+    level,
+    n,
+    clusters,
+    method: "wilson",
+  };
 }
 
 /**
@@ -58,14 +72,24 @@ export function pairedDifference(
   const changes = after.map((value, i) => value - (before[i] as number));
   const rose = changes.filter((change) => change > 0).length;
   const fell = changes.filter((change) => change < 0).length;
+  const clusters = new Set(options.clusters).size,
+    lone = options.binary && clusters === 1 && changes.length > 1;
   return {
-    ...bootstrapMean(changes, options.clusters, options),
+    ...bootstrapMean(changes, resampled(options.clusters), options),
+    ...(lone ? { low: -1, high: 1 } : {}),
     n: changes.length,
-    method: "paired bootstrap",
+    clusters,
+    method: lone ? "range" : "paired bootstrap",
     rose,
     fell,
     ...(options.binary && independent(options.clusters) ? { mcnemar: mcnemarExact(rose, fell) } : {}),
   };
+}
+
+/** One cluster says nothing of how clusters differ: a binary metric then gets its whole range, and another one is resampled by item,
+ * which is too narrow; `clusters` of the estimate is 1 and says so. */
+function resampled(clusters: readonly string[]): readonly string[] {
+  return new Set(clusters).size > 1 ? clusters : clusters.map((_, i) => String(i));
 }
 
 /** Mean and range of one number a control set. @throws {RangeError} for none, or one that is not finite. */

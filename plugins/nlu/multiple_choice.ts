@@ -59,7 +59,25 @@ export const multipleChoice: Evaluator<ChoiceItem> = {
   sample,
 };
 
+/** @throws {UserError} for an item that has no two different answers or no right one. */
+function checkItem({ id, continuations, labels, gold }: ChoiceItem): void {
+  const refuse = (state: string) => {
+    throw new UserError(`Cannot score ${id}: ${state}`);
+  };
+  if (continuations.length < 2) refuse(`it has ${continuations.length} options, wanted two or more`);
+  if (labels.length !== continuations.length) {
+    refuse(`it has ${labels.length} labels for ${continuations.length} options, wanted one each`);
+  }
+  if (!(Number.isInteger(gold) && gold >= 0 && gold < labels.length)) {
+    refuse(`gold is ${gold}, wanted a whole number in [0, ${labels.length})`);
+  }
+  const empty = continuations.findIndex((continuation) => continuation.trim() === "");
+  if (empty >= 0) refuse(`option ${empty} is empty, wanted text`);
+  if (new Set(labels).size < labels.length) refuse("two options have the same label, wanted different ones");
+}
+
 function request(item: ChoiceItem, tokenizer: Tokenizer): ScoreRequest {
+  checkItem(item);
   const encoded = encodeChoices(tokenizer, item.prompt, item.continuations);
   for (const [i, ids] of item.oneToken ? encoded.continuations.entries() : []) {
     if (ids.length !== 1) {

@@ -46,15 +46,28 @@ export const backend: ModelBackend<OnnxParams> = {
     const tensors = [...checkpoint.shapes].map(([name, shape]) =>
       [name, { name, shape, file: "", offset: 0, length: 0 }] as const
     );
-    drawDecoder(findArchitecture(checkpoint.config.model_type, path), {
+    const graph = drawDecoder(findArchitecture(checkpoint.config.model_type, path), {
       ...checkpoint,
       tensors: new Map(tensors),
     }, []);
+    refuseUnread(checkpoint, new Set(graph.weights.map(({ name }) => name)));
     createRotary(rotaryOf(checkpoint));
     return describe(checkpoint);
   },
   open: openModel,
 };
+
+/** A tensor that the graph does not read would decide numbers in other programs, or in none: which, is not ours to guess.
+ * @throws {UserError} naming it. */
+function refuseUnread({ path, shapes, config }: CheckpointInfo, read: ReadonlySet<string>): void {
+  const harmless = (name: string) =>
+    name.endsWith("rotary_emb.inv_freq") || (config.tie_word_embeddings && name === "lm_head.weight");
+  const unread = [...shapes.keys()].find((name) => !read.has(name) && !harmless(name));
+  if (unread === undefined) return;
+  throw new UserError(
+    `Cannot open ${path}: tensor ${unread} has no place in the model that config.json describes, wanted only those that have`,
+  );
+}
 
 function rotaryOf(checkpoint: CheckpointInfo & Pick<Checkpoint, "ropeFactors">): RopeOptions {
   const { ropeTheta: theta, headDim, ropeScaling: scaling } = shapeOf(checkpoint.config);

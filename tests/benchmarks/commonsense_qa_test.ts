@@ -24,7 +24,18 @@ Deno.test("commonsense_qa under lm-eval asks in plain text and scores letters af
     text: "Question: Where does a made-up otter sleep?\nA. raft\nB. nest\nC. holt\nD. barn\nE. kelp\nAnswer:",
   });
   assertEquals(item?.continuations, [" A", " B", " C", " D", " E"]);
-  assertEquals([item?.id, item?.gold, item?.doc], ["q1", 2, record]);
+  assertEquals([item?.id, item?.gold], ["q1", 2]);
+  // Keys in the order of the Hugging Face data set, which the harness's hash of the document depends on.
+  assertEquals(
+    JSON.stringify(item?.doc),
+    JSON.stringify({
+      id: "q1",
+      question: record.question.stem,
+      question_concept: "otter",
+      choices: { label: ["A", "B", "C", "D", "E"], text: ["raft", "nest", "holt", "barn", "kelp"] },
+      answerKey: "C",
+    }),
+  );
 });
 
 Deno.test("commonsense_qa under culnig asks each question under each template, as one cluster, for one bare letter", () => {

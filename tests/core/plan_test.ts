@@ -119,3 +119,18 @@ Deno.test("safeName() leaves no path, no hidden file and no empty name", () => {
   assertEquals(safeName("///"), "run");
   assertEquals(safeName("Überblick (a=1)"), "Überblick-a-1");
 });
+
+Deno.test("planRun() gives a run another id when its results would differ, though its cells are the same", async () => {
+  const { id, cells, limit } = await plan();
+  const all = cells[0]!.benchmark.items.length;
+  const changes: Change[] = [{ matrix: { seed: 1, treatments: [] } }, {
+    matrix: { seed: 0, treatments: [] },
+  }];
+  const [seeded, unseeded] = await Promise.all(changes.map((change) => plan(change)));
+  assertEquals(seeded!.cells.map((cell) => cell.key), unseeded!.cells.map((cell) => cell.key));
+  assertNotEquals(seeded!.id, unseeded!.id);
+  assertNotEquals((await plan({ limit: 5 })).id, id);
+  // A limit that leaves nothing out is none: the run stays what it was, and may be reported.
+  const generous = await plan({ limit: all + 1 });
+  assertEquals([generous.id, generous.limit, limit], [id, null, null]);
+});

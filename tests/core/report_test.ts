@@ -63,10 +63,11 @@ function results(change: Partial<Results> = {}): Results {
     name: "demo",
     reportable: true,
     limit: null,
+    tokenBudget: 2048,
     engine: { plumbline: "0.1.0", deno: "2.9.6", runtime: "onnxruntime-node 1.30.0" },
     matrix: {},
     statistics: { level: 0.95, resamples: 10_000, seed: 0 },
-    models: [{ label: "demo", use: "onnx", params: {}, info: { ...info, hash } }],
+    models: [{ label: "demo", use: "onnx", version: "1", params: {}, info: { ...info, hash } }],
     benchmarks: ["fables", "opposites|x"].map((label) => ({
       label,
       name: label,

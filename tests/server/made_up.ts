@@ -49,12 +49,14 @@ export function fill(store: RunStore, options: MadeUpOptions): Results {
     name,
     reportable,
     limit: reportable ? null : items,
+    tokenBudget: 2048,
     engine: { plumbline: "0.1.0", deno: "2.9.6", runtime: "onnxruntime-node 1.30.0" },
     matrix: { version: 1, seed: 0, models: [{ use: "onnx", params: { path: "fixtures/demo" } }] },
     statistics: { level: 0.95, resamples: 10_000, seed: 0 },
     models: models.map((label) => ({
       label,
       use: "onnx",
+      version: "1",
       params: { path: "fixtures/demo" },
       info: {
         name: label,

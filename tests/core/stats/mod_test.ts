@@ -204,3 +204,18 @@ Deno.test("spread() gives mean and range when sets are given, and throws when no
   assertThrows(() => spread([]), RangeError);
   assertThrows(() => spread([1, NaN]), RangeError);
 });
+
+Deno.test("estimateMean() and pairedDifference() give one cluster of a binary metric its whole range", () => {
+  const options = { binary: true, clusters: ["q", "q", "q"], seed: 0 };
+  const level = estimateMean([1, 0, 0], options);
+  assertEquals([level.low, level.high, level.clusters, level.method], [0, 1, 1, "range"]);
+  const change = pairedDifference([1, 0, 0], [0, 0, 0], options);
+  assertEquals([change.low, change.high, change.fell, change.method], [-1, 1, 1, "range"]);
+});
+
+Deno.test("estimateMean() counts a cluster as one observation where clustered answers are all alike", () => {
+  const clusters = ["a", "a", "b", "b", "c", "c"];
+  const { low, high, method } = estimateMean([0, 0, 0, 0, 0, 0], { binary: true, clusters, seed: 0 });
+  const three = wilson(0, 3);
+  assertEquals([low, high, method], [three.low, three.high, "wilson"]);
+});

@@ -153,15 +153,15 @@ Deno.test("outcomes() sees what another connection committed when both are open"
     assertEquals(reading.outcomes("k").size, 1);
   }));
 
-Deno.test("commit() writes 20,000 outcomes in batches of 32 within three seconds", () =>
+Deno.test("commit() keeps all of 20,000 outcomes that come in batches of 32", () =>
   withPath((path) => {
     using store = openSqliteStore(path);
     store.openCell("k", {}, 20_000);
-    const start = performance.now();
-    for (let i = 0; i < 20_000; i += 32) store.commit("k", outcomesOf(i, i + 32));
+    for (let i = 0; i < 20_000; i += 32) store.commit("k", outcomesOf(i, Math.min(i + 32, 20_000)));
     store.closeCell("k");
-    assertEquals(store.outcomes("k").size, 20_000);
-    const elapsedMs = performance.now() - start;
-    /** About 0.4 s when measured on two cores; the rest is room for a slow disk. */
-    assert(elapsedMs < 3000, `${elapsedMs} ms`);
+    const outcomes = store.outcomes("k");
+    assertEquals([outcomes.size, store.isComplete("k")], [20_000, true]);
+    for (const outcome of [0, 31, 32, 19_999].flatMap((i) => outcomesOf(i, i + 1))) {
+      assertEquals(outcomes.get(outcome.item), outcome);
+    }
   }));

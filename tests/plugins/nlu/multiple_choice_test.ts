@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { type ChoiceItem, type Outcome, type Tokenizer, UserError } from "../../../core/mod.ts";
-import { multipleChoice } from "../../../plugins/nlu/multiple_choice.ts";
+import { multipleChoice, pythonFloat } from "../../../plugins/nlu/multiple_choice.ts";
 
 /** A token a character. */
 const tokenizer: Tokenizer = {
@@ -121,8 +121,8 @@ Deno.test("sample() has the layout and the hashes of lm-evaluation-harness", () 
     gen_args_1: { arg_0: "Q:", arg_1: "B" },
     gen_args_2: { arg_0: "Q:", arg_1: "C" },
   });
-  assertEquals(sample.resps, [[["-3", "False"]], [["-1", "True"]], [["-2", "False"]]]);
-  assertEquals(sample.filtered_resps, [["-3", "False"], ["-1", "True"], ["-2", "False"]]);
+  assertEquals(sample.resps, [[["-3.0", "False"]], [["-1.0", "True"]], [["-2.0", "False"]]]);
+  assertEquals(sample.filtered_resps, [["-3.0", "False"], ["-1.0", "True"], ["-2.0", "False"]]);
   assertEquals([sample.target, sample.filter, sample.acc], ["B", "none", 1]);
   // hashlib.sha256(json.dumps(doc, indent=2, ensure_ascii=False).encode()) and of "Q:" and "B", in CPython.
   assertEquals(sample.doc_hash, "93d48038776456edac6004fd4773b4421db8f02e9c5279eb77da6dcab19e2e97");
@@ -130,4 +130,21 @@ Deno.test("sample() has the layout and the hashes of lm-evaluation-harness", () 
   assertEquals(sample.target_hash, "df7e70e5021544f4834bbee64a9e3789febc4be81470df629cad6ddb03320a5c");
   assertAlmostEquals(sample.margin as number, 1);
   assert(sample.metrics.includes("exact_match"));
+});
+
+Deno.test("pythonFloat() spells numbers as CPython's repr", () => {
+  // python3 -c "print([repr(x) for x in (-3.0, 0.0, -0.0, 1e-5, 1.5e-7, 0.0001, 123456.75, 1e16, 1e22, -0.1)])"
+  const spelled = [-3, 0, -0, 1e-5, 1.5e-7, 0.0001, 123456.75, 1e16, 1e22, -0.1].map(pythonFloat);
+  assertEquals(spelled, [
+    "-3.0",
+    "0.0",
+    "-0.0",
+    "1e-05",
+    "1.5e-07",
+    "0.0001",
+    "123456.75",
+    "1e+16",
+    "1e+22",
+    "-0.1",
+  ]);
 });

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   type Edit,
   type Model,
@@ -257,5 +257,15 @@ Deno.test("generate() ends a text at its stop token and drops it from the batch"
     const end = free[index]!.indexOf(stop);
     assertEquals(tokens, end < 0 ? free[index] : free[index]!.slice(0, end));
     assertEquals(finish, end < 0 ? "length" : "stop");
+  }
+});
+
+Deno.test("score() refuses positions that are none, and generate() counts that are none", async () => {
+  await using model = await open(DEMO, [GATE]);
+  const edits: Edit[] = [{ tap: GATE, units: [0], op: "scale", value: 0, at: [-1] }];
+  const request = { prompt: [5], continuations: [[6]] };
+  await assertRejects(() => scoreAll(model, [request], { edits }), UserError, "position is -1");
+  for (const options of [{ maxNewTokens: 0 }, { maxNewTokens: 2, batch: 0 }, { maxNewTokens: 1.5 }]) {
+    assertThrows(() => model.generate([[5]], options), UserError, "whole number from 1");
   }
 });

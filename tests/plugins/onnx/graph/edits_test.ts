@@ -69,6 +69,17 @@ Deno.test("feedOf() gives rows and positions their own values when they differ",
   assertEquals(gain, [0, 1, 1, 0, 1, 1, 1, 1, 1, /* second row */ 1, 1, 0, 1, 1, 1, 1, 0, 1]);
 });
 
+Deno.test("feedOf() gives rows their own values, one for all positions, when no edit of theirs has a position", () => {
+  const first: Edit = { tap: GATE, units: [0], op: "scale", value: 0.5 };
+  const second: Edit = { tap: GATE, units: [2], op: "set", value: 7 };
+  const rows = [row([first]), row([]), row([first, second], [false])];
+  assertEquals(lists(feedOf(GATE, SHAPE, rows)), {
+    gain: [0.5, 1, 1, /* second row */ 1, 1, 1, /* third row */ 0.5, 1, 0],
+    offset: [0, 0, 0, 0, 0, 0, 0, 0, 7],
+    dims: [3, 1, 3],
+  });
+});
+
 Deno.test("feedOf() leaves padding alone", () => {
   const everywhere: Edit = { tap: GATE, units: [0], op: "scale", value: 0, at: [0, 1, 2] };
   const { gain } = lists(feedOf(GATE, SHAPE, [row([everywhere]), row([everywhere], [false])]));

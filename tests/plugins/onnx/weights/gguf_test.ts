@@ -157,7 +157,7 @@ Deno.test("nameTensors() gives Hugging Face's names, marks interleaved rows and 
   ]);
   checkMessage(
     () => name("blk.0.ffn_gate_exps.weight"),
-    "tensor blk.0.ffn_gate_exps.weight is not one of a llama model",
+    "tensor blk.0.ffn_gate_exps.weight is unknown, wanted those of a llama model",
   );
 });
 
