@@ -36,7 +36,7 @@ export interface ArmOptions {
 export function armsOf(steps: readonly Step[], { treatment, controls, seed, model }: ArmOptions): Arm[] {
   const treated = sortUnits(steps.flatMap((step) => step.units));
   for (const { tap, index } of treated) {
-    const count = model.units(tap);
+    const count = countOf(tap, { treatment, model });
     if (index >= count) {
       throw new UserError(
         `Cannot edit ${model.info.name} under ${
@@ -75,6 +75,22 @@ export function armsOf(steps: readonly Step[], { treatment, controls, seed, mode
     }
   }
   return arms;
+}
+
+/** @throws {UserError} naming treatment and model where there is no such tap. */
+function countOf(tap: Tap, { treatment, model }: Pick<ArmOptions, "treatment" | "model">): number {
+  try {
+    return model.units(tap);
+  } catch (cause) {
+    if (!(cause instanceof UserError)) throw cause;
+    const reason = cause.message.replace(/^Cannot find tap [^:]*: /, "");
+    throw new UserError(
+      `Cannot edit ${model.info.name} under ${
+        JSON.stringify(treatment)
+      }: tap ${tap} does not exist, ${reason}`,
+      { cause },
+    );
+  }
 }
 
 /**

@@ -3,11 +3,9 @@ import { z } from "zod";
 import { UserError } from "./error.ts";
 import { canonicalJson } from "./hash.ts";
 import { SITES } from "./model.ts";
+import { UNTOUCHED } from "./results.ts";
 import { parseWith } from "./schema.ts";
 import { parseJson, UnitEntriesSchema } from "./units.ts";
-
-/** The name of the unedited model, which is always there. */
-export const UNTOUCHED = "untouched";
 
 const Name = z.string().min(1);
 const Params = z.record(z.string(), z.json()).default({});

@@ -5,11 +5,11 @@ import type { Context } from "./context.ts";
 import { UserError } from "./error.ts";
 import type { Json } from "./evaluator.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
-import { type MatrixSpec, type TreatmentSpec, UNTOUCHED } from "./matrix.ts";
+import { type MatrixSpec, type TreatmentSpec } from "./matrix.ts";
 import type { Model, ModelBackend, OpenOptions, ScoreRequest } from "./model.ts";
 import { distinct, plain, planBenchmarks, type PlannedBenchmark } from "./plan_benchmarks.ts";
 import { lookUp, type Registry } from "./registry.ts";
-import type { ModelRecord, Results } from "./results.ts";
+import { type ModelRecord, type Results, UNTOUCHED } from "./results.ts";
 import { parseWith } from "./schema.ts";
 import { parseUnitsFile, unitsOf } from "./units.ts";
 
@@ -194,7 +194,7 @@ async function inspectModel(
 /** @throws {UserError} for a prompt or label that does not suit the model. */
 function planRequests({ inspected }: PlannedModel, { evaluator, items, record }: PlannedBenchmark) {
   const { tokenizer, info } = inspected;
-  const requests = evaluator.plan(items, tokenizer);
+  const requests = withPlace(`${record.label} on ${info.name}`, () => evaluator.plan(items, tokenizer));
   for (const [i, { prompt, continuations }] of requests.entries()) {
     const tokens = prompt.length + Math.max(...continuations.map((ids) => ids.length));
     if (tokens > info.contextLength) {
@@ -206,6 +206,16 @@ function planRequests({ inspected }: PlannedModel, { evaluator, items, record }:
     }
   }
   return requests;
+}
+
+/** Adds the benchmark and the model to what an evaluator says of an item. */
+function withPlace<T>(place: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (!(cause instanceof UserError)) throw cause;
+    throw new UserError(`Cannot run ${place}: ${cause.message.replace(/^Cannot /, "cannot ")}`, { cause });
+  }
 }
 
 function labelOf(model: Pick<PlannedModel, "record">): string {

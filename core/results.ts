@@ -3,6 +3,9 @@ import type { Difference, Estimate, Spread } from "./estimate.ts";
 import type { Json, Metric } from "./evaluator.ts";
 import type { Edit, ModelInfo } from "./model.ts";
 
+/** The name of the unedited model, which is always there. */
+export const UNTOUCHED = "untouched";
+
 /** One arm of a treatment: the edits as they were, or the untouched model (no edits). */
 export interface ArmRecord {
   readonly treatment: string;

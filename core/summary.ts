@@ -3,16 +3,17 @@ import type { Step } from "./arms.ts";
 import type { Difference, Estimate } from "./estimate.ts";
 import type { Metric, Outcome } from "./evaluator.ts";
 import { canonicalJson } from "./hash.ts";
-import { UNTOUCHED } from "./matrix.ts";
+
 import type { Plan, PlannedCell } from "./plan.ts";
 import { plain } from "./plan_benchmarks.ts";
-import type {
-  ArmRecord,
-  CellResult,
-  ControlResult,
-  MetricResult,
-  Results,
-  TreatmentRecord,
+import {
+  type ArmRecord,
+  type CellResult,
+  type ControlResult,
+  type MetricResult,
+  type Results,
+  type TreatmentRecord,
+  UNTOUCHED,
 } from "./results.ts";
 import { orderedOutcomes } from "./runner.ts";
 import { estimateMean, pairedDifference, spread } from "./stats/mod.ts";

@@ -2,11 +2,11 @@
 import { type Context, Hono } from "hono";
 import { etag } from "hono/etag";
 import { secureHeaders } from "hono/secure-headers";
-import { type CellResult, type Results, type RunStore, UserError } from "../core/mod.ts";
+import { type CellResult, type Results, type RunStore, UNTOUCHED, UserError } from "../core/mod.ts";
 import { belongs, listItems, PAGE_SIZE, type Show, SHOWS } from "./items.ts";
 import { CellPage } from "./pages/cell.tsx";
 import { MessagePage, type MessagePageProps } from "./pages/message.tsx";
-import { primary, RunPage, UNTOUCHED } from "./pages/run.tsx";
+import { primary, RunPage } from "./pages/run.tsx";
 import { RunsPage } from "./pages/runs.tsx";
 import icon from "./static/icon.svg" with { type: "text" };
 import style from "./static/style.css" with { type: "text" };

@@ -38,8 +38,9 @@ export interface OnnxParams {
 }
 
 export const backend: ModelBackend<OnnxParams> = {
-  async inspect({ path }, context) {
-    const checkpoint = await inspectCheckpoint(resolve(context.baseDir, path), context, {
+  async inspect(params, context) {
+    const path = resolve(context.baseDir, params.path);
+    const checkpoint = await inspectCheckpoint(path, context, {
       accept: known(path),
     });
     // Drawing costs little and finds every tensor that is missing or of the wrong shape, before anything is computed.

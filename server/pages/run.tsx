@@ -1,11 +1,9 @@
 /** One run: its matrix as a heat map, and how the numbers were made. */
-import type { CellResult, MetricResult, Results } from "../../core/mod.ts";
+import { type CellResult, type MetricResult, type Results, UNTOUCHED } from "../../core/mod.ts";
 import { count, duration, level, minute, signed, signedInterval, STEPS, tint } from "../format.ts";
 import { Layout } from "./layout.tsx";
 import { Methods, operations } from "./methods.tsx";
 import { axis, Bar, cellPath, Change, Level, NotReportable } from "./parts.tsx";
-
-export const UNTOUCHED = "untouched";
 
 /** A table for each model, the scale that colours them, then the methods. */
 export function RunPage({ results }: { readonly results: Results }) {
@@ -203,6 +201,7 @@ function Cell({ href, cell, range, scale, untouched }: CellProps) {
       )}
       <div class="n">
         <i>n</i> {count(cell.n)}
+        {estimate.clusters < cell.n && ` in ${count(estimate.clusters)} groups`}
         {difference && `, ${count(difference.fell)} fell, ${count(difference.rose)} rose`}
       </div>
     </td>

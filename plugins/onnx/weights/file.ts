@@ -83,8 +83,10 @@ export async function hashFile(path: string, context: Context): Promise<string> 
   const { dev, ino, mtime, ctime } = Deno.statSync(file.path);
   const stamp = [file.path, file.size, dev, ino, mtime?.getTime(), ctime?.getTime()].join("\n");
   const memo = join(context.cacheDir, "hashes", createHash("sha256").update(stamp).digest("hex"));
-  const known = ctime === null || ino === null ? undefined : readTextIfAny(memo);
-  if (known !== undefined && /^[0-9a-f]{64}$/.test(known)) return known;
+  if (ctime !== null && ino !== null && exists(memo) && isLater(memo, ctime)) {
+    const known = readTextIfAny(memo);
+    if (known !== undefined && /^[0-9a-f]{64}$/.test(known)) return known;
+  }
   const hash = createHash("sha256");
   const chunk = new Uint8Array(CHUNK_BYTES);
   for (let offset = 0; offset < file.size; offset += chunk.length) {
@@ -96,6 +98,13 @@ export async function hashFile(path: string, context: Context): Promise<string> 
   const hex = hash.digest("hex");
   remember(memo, hex);
   return hex;
+}
+
+/** Whether a memo was written so long after a file changed that the file cannot have changed again since without showing: times of
+ * change are told in whole seconds. */
+function isLater(memo: string, ctime: Date): boolean {
+  const written = Deno.lstatSync(memo).mtime;
+  return written !== null && written.getTime() >= ctime.getTime() + 2000;
 }
 
 /** Lets timers and signals through between blocking steps. @throws the signal's reason. */

@@ -16,8 +16,6 @@ interface Naming {
   readonly layer: Readonly<Record<string, string>>;
   /** Query and key rows are interleaved. */
   readonly permuted: boolean;
-  /** Weights of norms are stored with 1 added (Gemma). */
-  readonly normPlusOne: boolean;
 }
 
 /** By `general.architecture`. */
@@ -40,7 +38,6 @@ const NAMINGS: Readonly<Record<string, Naming>> = {
       ffn_down: "mlp.down_proj",
     },
     permuted: true,
-    normPlusOne: false,
   },
 };
 
@@ -51,8 +48,6 @@ export const ROPE_FACTORS = "rope_freqs";
 export interface SourceTensor extends StoredTensor {
   /** Rows come interleaved in this many heads. */
   readonly interleavedHeads?: number;
-  /** Take 1 off each number. */
-  readonly minusOne?: boolean;
 }
 
 /** Tensors under their Hugging Face names. @throws {UserError} for a tensor that the architecture does not have. */
@@ -82,7 +77,6 @@ export function nameTensors(gguf: Gguf, config: ModelConfig, path: string): Sour
       ...tensor,
       name: `${layer === undefined ? "" : `model.layers.${layer}.`}${name}.${kind}`,
       ...(naming.permuted && heads !== undefined ? { interleavedHeads: heads } : {}),
-      ...(naming.normPlusOne && part.endsWith("_norm") ? { minusOne: true } : {}),
     };
   });
 }

@@ -95,7 +95,6 @@ export function* readFloats(source: SourceTensor, file: SourceFile): Generator<F
     file.read(source.offset + at, bytes);
     const numbers = floats.subarray(0, (bytes.length / codec.bytes) * codec.numbers);
     codec.decode(order ? reorder(bytes, unitBytes, order) : bytes, numbers);
-    if (source.minusOne) { for (let i = 0; i < numbers.length; i++) numbers[i]! -= 1; }
     yield numbers;
   }
 }
