@@ -117,6 +117,8 @@ export interface Results {
     readonly reusedCells: number;
     readonly tokens: number;
     readonly tokensPerSecond: number;
+    /** The most memory the process has held, 1e6 bytes. */
+    readonly peakMemoryMb: number;
     readonly threads: number;
     readonly platform: string;
   };

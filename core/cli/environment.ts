@@ -1,5 +1,6 @@
 /** The user's machine as the commands see it: folders, terminal, project. */
 import { dirname, join, resolve } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Context } from "../context.ts";
 import { UserError } from "../error.ts";
@@ -16,6 +17,11 @@ export function userDir(): string {
 /** How the user calls Deno: through npx where it is not installed. */
 export function denoCommand(): string {
   return Deno.execPath().includes("_npx") ? `npx -y deno@${Deno.version.deno}` : "deno";
+}
+
+/** The most memory this process has held, 1e6 bytes; mapped weights that were read count. */
+export function peakMemoryMb(): number {
+  return Math.round(process.resourceUsage().maxRSS * 1024 / 1e6);
 }
 
 /** A path of the command line, absolute. */

@@ -98,6 +98,7 @@ async function runEval(args: Arguments): Promise<number> {
       ...counts,
       elapsedMs: Math.round(counts.elapsedMs),
       tokensPerSecond: counts.elapsedMs > 0 ? Math.round(1000 * counts.tokens / counts.elapsedMs) : 0,
+      peakMemoryMb: env.peakMemoryMb(),
       command: ["eval", ...args.raw],
       threads,
       platform: `${Deno.build.os} ${Deno.build.arch}`,

@@ -14,13 +14,17 @@ export async function printRun(store: RunStore, id: string, folder: string): Pro
     throw new UserError(`Cannot print run ${id}: it is not in the store, wanted one that is`);
   }
   for (const line of table(results, terminal())) console.log(line);
-  const { computedCells, reusedCells, tokens, tokensPerSecond, elapsedMs } = results.run;
+  const { computedCells, reusedCells, tokens, tokensPerSecond, elapsedMs, peakMemoryMb } = results.run;
   const rate = tokens > 0
     ? `, ${tokens.toLocaleString("en")} tokens in ${(elapsedMs / 1000).toFixed(1)} s (${
       tokensPerSecond.toLocaleString("en")
     }/s)`
     : "";
-  console.log(`\nCells: ${computedCells} computed, ${reusedCells} found in the store${rate}`);
+  console.log(
+    `\nCells: ${computedCells} computed, ${reusedCells} found in the store${rate}, peak memory ${
+      (peakMemoryMb / 1000).toFixed(2)
+    } GB`,
+  );
   console.log(`Results: ${path}`);
   const elsewhere = relative(PROJECT, userDir()).startsWith("..")
     ? ` --config ${join(PROJECT, "deno.json")}`

@@ -108,6 +108,7 @@ function results(change: Partial<Results> = {}): Results {
       reusedCells: 0,
       tokens: 1,
       tokensPerSecond: 1,
+      peakMemoryMb: 250,
       threads: 1,
       platform: "test",
     },

@@ -20,6 +20,7 @@ const RUN: Results["run"] = {
   reusedCells: 0,
   tokens: 0,
   tokensPerSecond: 0,
+  peakMemoryMb: 0,
   threads: 0,
   platform: "test",
 };

@@ -40,6 +40,7 @@ const UNUSED: Results["run"] = {
   reusedCells: 0,
   tokens: 0,
   tokensPerSecond: 0,
+  peakMemoryMb: 0,
   threads: 0,
   platform: "",
 };

@@ -107,6 +107,7 @@ export function fill(store: RunStore, options: MadeUpOptions): Results {
       reusedCells: 3,
       tokens: 184_220,
       tokensPerSecond: 5866.9,
+      peakMemoryMb: 250,
       threads: 2,
       platform: "linux x86_64",
     },

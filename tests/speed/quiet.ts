@@ -18,11 +18,6 @@ export function watchOthers(): () => number {
   };
 }
 
-/** The most memory this process has held, MB. */
-export function peakMb(): number {
-  return process.resourceUsage().maxRSS / 1024;
-}
-
 /** What others may use of a core before a figure is refused. */
 export const TOLERATED = 0.15;
 

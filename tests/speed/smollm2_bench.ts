@@ -14,7 +14,7 @@ import { createBuilder } from "../../plugins/onnx/graph/graph.ts";
 import { backend } from "../../plugins/onnx/model.ts";
 import { openSession, type Session } from "../../plugins/onnx/session/session.ts";
 import { REAL_MODEL, SHARED_DATA, testContext } from "../support.ts";
-import { median, peakMb, refuseNoise, watchOthers } from "./quiet.ts";
+import { median, refuseNoise, watchOthers } from "./quiet.ts";
 
 const WIDTH = 4096, PRODUCTS = 4, ITEMS = 120, NEW_TOKENS = 48;
 /** Multiply-adds of a token in the layers, and of a read row in the output matrix; attention is not counted. */
@@ -88,10 +88,9 @@ interface Round {
 
 const rounds: Round[] = [], items = readItems();
 const model = await backend.open({ path: REAL_MODEL }, { taps: [] }, testContext());
-// The first calls allocate; the peak is taken before the product brings matrices of its own.
+// The first calls allocate.
 await scoringRate(model, items.slice(0, 240));
 await generationRate(model, 8);
-const workingMb = peakMb();
 const product = await openProduct();
 await productRate(product);
 await refuseNoise();
@@ -120,7 +119,4 @@ addEventListener("unload", () => {
   line("scoring's share of that rate", (round) => round.share, 2);
   line("generation at batch 1, new tokens/s", (round) => round.one, 1);
   line("generation at batch 8, new tokens/s", (round) => round.eight, 1);
-  console.log(
-    `${"peak memory of scoring and generation, MB".padEnd(52)} ${workingMb.toFixed(0).padStart(8)}`,
-  );
 });
