@@ -47,7 +47,7 @@ export function armsOf(steps: readonly Step[], { treatment, controls, seed, mode
   }
   const edit = (swap: (unit: Unit) => Unit) =>
     canonicalEdits(
-      steps.flatMap(({ intervention, params, units }) => intervention.edits(units.map(swap), params)),
+      steps.flatMap((step) => editsOf(step, step.units.map(swap))),
     );
   const arms: Arm[] = [
     { treatment, arm: "treated", control: undefined, edits: edit((unit) => unit), units: treated.length },
@@ -75,6 +75,27 @@ export function armsOf(steps: readonly Step[], { treatment, controls, seed, mode
     }
   }
   return arms;
+}
+
+/** What an intervention makes of units; it may be the user's own code, so what it throws and what it gives is checked here.
+ * @throws {UserError} naming the intervention. */
+function editsOf({ intervention, params }: Step, units: readonly Unit[]): readonly Edit[] {
+  const refuse = (state: string, cause?: unknown): never => {
+    throw new UserError(`Cannot edit by ${intervention.name}: ${state}`, { cause });
+  };
+  try {
+    const edits = intervention.edits(units, params);
+    const odd = edits.find(({ op }) => !["scale", "set", "add"].includes(op));
+    return odd
+      ? refuse(`its edits() gave the op ${JSON.stringify(odd.op)}, wanted scale, set or add`)
+      : edits;
+  } catch (cause) {
+    if (cause instanceof UserError) throw cause;
+    return refuse(
+      `its edits() threw ${(cause as Error).name} (${(cause as Error).message}), wanted edits`,
+      cause,
+    );
+  }
 }
 
 /** @throws {UserError} naming treatment and model where there is no such tap. */

@@ -70,6 +70,7 @@ export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise
   const { tokenBudget = 2048, engine } = options;
   const steps = matrix.treatments.map((treatment) => readSteps(treatment, options));
   const benchmarks = planBenchmarks(matrix, options);
+  noteOtherVersions(benchmarks, options.context);
   const models: PlannedModel[] = [];
   for (const entry of matrix.models) {
     const model = await inspectModel(entry, options);
@@ -206,6 +207,18 @@ function planRequests({ inspected }: PlannedModel, { evaluator, items, record }:
     }
   }
   return requests;
+}
+
+/** Data of another version is used, but not silently. */
+function noteOtherVersions(benchmarks: readonly PlannedBenchmark[], { log }: Context): void {
+  for (const { record } of benchmarks) {
+    for (const { name, sha256, expected } of record.files) {
+      if (expected === null || expected === sha256) continue;
+      log(
+        `Note: ${name} is not the version that ${record.label} was written for (sha256 ${sha256}, expected ${expected})`,
+      );
+    }
+  }
 }
 
 /** Adds the benchmark and the model to what an evaluator says of an item. */

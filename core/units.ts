@@ -67,7 +67,7 @@ export function parseUnitsFile(text: string, path: string): Unit[] {
 /** JSON text as a value. @throws {UserError} with the parser's reason. */
 export function parseJson(text: string, task: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.replace(/^\uFEFF/, "")); // some editors write a byte order mark
   } catch (error) {
     throw new UserError(`Cannot ${task}: ${(error as Error).message}, wanted JSON`, { cause: error });
   }

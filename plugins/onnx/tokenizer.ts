@@ -59,7 +59,18 @@ export function createTokenizer(source: TokenizerSource, path: string): LoadedTo
   };
 }
 
+const KINDS: readonly string[] = ["BPE", "Unigram", "WordPiece"];
+
 function createEngine({ json, cleanUp }: TokenizerParts, path: string): Engine {
+  const { type } = (json.model ?? {}) as { readonly type?: unknown };
+  // The engine would take any other for a BPE without merges.
+  if (!KINDS.includes(String(type))) {
+    throw new UserError(
+      `Cannot read the tokenizer of ${path}: its model is ${JSON.stringify(type)}, wanted ${
+        KINDS.join(", ")
+      }`,
+    );
+  }
   try {
     const exact = { ...json, pre_tokenizer: exactPreTokenizer(json.pre_tokenizer) };
     return new Engine(exact, { clean_up_tokenization_spaces: cleanUp });

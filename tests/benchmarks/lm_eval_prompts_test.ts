@@ -2,7 +2,8 @@
 import { assertEquals } from "@std/assert";
 import commonsenseQa from "../../benchmarks/commonsense_qa.ts";
 import qnli from "../../benchmarks/qnli.ts";
-import { type ChoiceItem, findFiles, sha256 } from "../../core/mod.ts";
+import { type ChoiceItem, findFiles, sha256, type Tokenizer } from "../../core/mod.ts";
+import { multipleChoice } from "../../plugins/nlu/multiple_choice.ts";
 import goldens from "../goldens/lm_eval_prompts.json" with { type: "json" };
 import { needs, SHARED_DATA } from "../support.ts";
 
@@ -31,6 +32,28 @@ for (const name of ["commonsense_qa", "qnli"] as const) {
         assertEquals(sha256(JSON.stringify(sent[i])), hash, `document ${i}: ${JSON.stringify(sent[i])}`);
       }
       assertEquals(sha256(JSON.stringify(sent)), golden.all);
+    },
+  });
+}
+
+for (const name of ["commonsense_qa", "qnli"] as const) {
+  Deno.test({
+    name: `${name} logs documents and targets with the harness's hashes`,
+    ...needs("shared"),
+    fn() {
+      // A text prompt needs no tokenizer, and the hashes need no figures.
+      const tokenizer = {} as Tokenizer;
+      const logged = LOADERS[name]().map((item: ChoiceItem, i: number) => {
+        const none = item.continuations.map(() => 0);
+        const detail = { logprobs: none, greedy: none.map(() => false) };
+        const { doc_hash, target_hash } = multipleChoice.sample(i, item, {
+          item: item.id,
+          values: {},
+          detail,
+        }, tokenizer);
+        return [doc_hash, target_hash];
+      });
+      assertEquals(sha256(JSON.stringify(logged)), goldens.tasks[name].logged);
     },
   });
 }

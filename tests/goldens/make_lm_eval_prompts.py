@@ -15,6 +15,7 @@ from unittest import mock
 
 import datasets
 import lm_eval
+from lm_eval.utils import hash_string
 import yaml
 from lm_eval.api.task import ConfigurableTask
 
@@ -69,7 +70,9 @@ def requests(path, rows, columns):
         assert len(contexts) == 1
         target = task.doc_to_target(instances[0].doc)
         gold = target if isinstance(target, int) else task.doc_to_choice(instances[0].doc).index(target)
-        yield [contexts.pop(), [instance.args[1] for instance in instances], gold]
+        # The hashes with which the harness logs a document and its target.
+        logged = [hash_string(json.dumps(instances[0].doc, indent=2, ensure_ascii=False)), hash_string(str(target))]
+        yield [contexts.pop(), [instance.args[1] for instance in instances], gold], logged
 
 
 def main():
@@ -80,8 +83,11 @@ def main():
     }
     goldens = {}
     for name, task in tasks.items():
-        sent = list(requests(*task))
-        goldens[name] = {"count": len(sent), "first": [digest(each) for each in sent[:FIRST]], "all": digest(sent)}
+        made = list(requests(*task))
+        sent, logged = [each for each, _ in made], [each for _, each in made]
+        goldens[name] = {
+            "count": len(sent), "first": [digest(each) for each in sent[:FIRST]], "all": digest(sent), "logged": digest(logged),
+        }
     out = Path(__file__).with_name("lm_eval_prompts.json")
     out.write_text(json.dumps({"source": f"lm-evaluation-harness {lm_eval.__version__}", "tasks": goldens}, indent=2) + "\n")
 

@@ -1,5 +1,5 @@
 /** Logits, edits, generations and choices beside PyTorch and lm-evaluation-harness; how the figures were made: tests/goldens/README.md. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   type ChoiceItem,
   type Edit,
@@ -7,6 +7,7 @@ import {
   type ScoreResult,
   sha256,
   type Tap,
+  UserError,
 } from "../../../core/mod.ts";
 import { findFiles } from "../../../core/data.ts";
 import commonsenseQa from "../../../benchmarks/commonsense_qa.ts";
@@ -283,5 +284,17 @@ Deno.test({
         if (item.gap > LEAD) assertEquals(result.argmax, item.argmax);
       });
     }
+  },
+});
+
+Deno.test({
+  name: "score() refuses two leading BOS tokens and takes one",
+  ...needs("shared"),
+  async fn() {
+    await using model = await open(`${SHARED}/models/stories260K`);
+    const bos = model.tokenizer.bos!;
+    const ask = (prompt: number[]) => Array.fromAsync(model.score([{ prompt, continuations: [[403]] }]));
+    assertEquals((await ask([bos, 407])).length, 1);
+    await assertRejects(async () => await ask([bos, bos, 407]), UserError, "two leading BOS tokens");
   },
 });
