@@ -20,7 +20,7 @@ export function table(results: Results, { colour, width }: TableOptions): string
     ...splitColumns(grid, width).flatMap((columns) => ["", ...block(grid, columns, paint)]),
   ]);
   const unit =
-    "n: items, in brackets their independent groups where fewer; levels with 95 % intervals; diff: paired difference from " +
+    "n: items, below in brackets their independent groups where fewer; levels with 95 % intervals; diff: paired difference from " +
     "untouched, in percentage points where the metric is in %, p by McNemar's exact test; validity: its part from giving one of " +
     "the answers at all; ability: its part from giving the right one; controls: mean (smallest to largest) over their sets";
   const notes = [
@@ -86,7 +86,8 @@ function rowLines(row: GridRow, { columns, widths, head, paint }: {
   const height = Math.max(2, ...cells.map((cell) => cell.lines.length));
   return Array.from({ length: height }, (_, line) => {
     const name = [row.benchmark, `  ${row.metric}`][line] ?? "";
-    const n = line === 0 ? row.n : "";
+    // Groups stand below the items: beside them they would cost a column its place.
+    const n = row.n.split(" ")[line] ?? "";
     const texts = cells.map((cell, k) => {
       const text = (cell.lines[line] ?? "").padEnd(widths[k] ?? 0);
       return line === 1 && cell.clear ? paint.bold(text) : line > 1 ? paint.dim(text) : text;
@@ -103,7 +104,7 @@ interface Head {
 
 function rowHead(grid: Grid): Head {
   const name = longest(["Benchmark", ...grid.rows.flatMap((row) => [row.benchmark, `  ${row.metric}`])]);
-  const n = longest(grid.rows.map((row) => row.n));
+  const n = longest(grid.rows.flatMap((row) => row.n.split(" ")));
   return { name, n, width: name + GAP.length + n };
 }
 
