@@ -1,5 +1,5 @@
 /** From a treatment's steps to the edits of its arms: the treated one and its controls. */
-import { UserError } from "./error.ts";
+import { faultText, UserError } from "./error.ts";
 import { canonicalJson } from "./hash.ts";
 import type { Intervention } from "./intervention.ts";
 import type { ControlSpec } from "./matrix.ts";
@@ -92,7 +92,7 @@ function editsOf({ intervention, params }: Step, units: readonly Unit[]): readon
   } catch (cause) {
     if (cause instanceof UserError) throw cause;
     return refuse(
-      `its edits() threw ${(cause as Error).name} (${(cause as Error).message}), wanted edits`,
+      `its edits() threw ${faultText(cause)}, wanted edits`,
       cause,
     );
   }

@@ -7,3 +7,9 @@
 export class UserError extends Error {
   override readonly name = "UserError";
 }
+
+/** What was thrown, which in a user's own code may be anything, as one line: "TypeError (x is undefined)". */
+export function faultText(cause: unknown): string {
+  const text = cause instanceof Error ? `${cause.name} (${cause.message})` : String(cause);
+  return text.replaceAll(/\s*\n\s*/g, " ");
+}

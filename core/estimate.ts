@@ -9,8 +9,8 @@ export interface Estimate {
   readonly n: number;
   /** Independent groups of items. */
   readonly clusters: number;
-  /** "range" is all that a binary metric can be: one cluster of several items allows no more. */
-  readonly method: "wilson" | "bootstrap" | "paired bootstrap" | "range";
+  /** "bound": all clusters changed alike, and the interval says how many others could be different. */
+  readonly method: "wilson" | "bootstrap" | "paired bootstrap" | "bound";
 }
 
 /** A paired change against the untouched model, in the metric's own unit. */

@@ -2,7 +2,7 @@
 import { basename, dirname, resolve } from "node:path";
 import { type Arm, armsOf, type Step } from "./arms.ts";
 import type { Context } from "./context.ts";
-import { UserError } from "./error.ts";
+import { faultText, UserError } from "./error.ts";
 import type { Json } from "./evaluator.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
 import { type MatrixSpec, type TreatmentSpec } from "./matrix.ts";
@@ -226,8 +226,10 @@ function withPlace<T>(place: string, work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    if (!(cause instanceof UserError)) throw cause;
-    throw new UserError(`Cannot run ${place}: ${cause.message.replace(/^Cannot /, "cannot ")}`, { cause });
+    const reason = cause instanceof UserError
+      ? cause.message.replace(/^Cannot /, "cannot ")
+      : `the evaluator threw ${faultText(cause)}, wanted items that it can score`;
+    throw new UserError(`Cannot run ${place}: ${reason}`, { cause });
   }
 }
 

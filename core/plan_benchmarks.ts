@@ -2,7 +2,7 @@
 import { dirname, relative, resolve } from "node:path";
 import type { Benchmark, Item } from "./benchmark.ts";
 import { findFiles } from "./data.ts";
-import { UserError } from "./error.ts";
+import { faultText, UserError } from "./error.ts";
 import type { Evaluator, Json } from "./evaluator.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
 import { type MatrixSpec, twice } from "./matrix.ts";
@@ -134,20 +134,25 @@ export function plain(value: unknown): Json {
   return JSON.parse(JSON.stringify(value)) as Json;
 }
 
-/** Items of a benchmark; what its code throws is said as its fault, since it may be the user's own. */
+/** Items of a benchmark; what its code throws or gives is said as its fault, since it may be the user's own. */
 function loadItems(
   benchmark: Benchmark,
   files: Parameters<Benchmark["load"]>[0],
   params: unknown,
 ): readonly Item[] {
+  const refuse = (state: string, cause?: unknown): never => {
+    throw new UserError(`Cannot load benchmark ${benchmark.name}: ${state}`, { cause });
+  };
+  let items: readonly Item[];
   try {
-    return benchmark.load(files, params);
+    items = benchmark.load(files, params);
   } catch (cause) {
     if (cause instanceof UserError) throw cause;
-    const { name, message } = cause as Error;
-    throw new UserError(
-      `Cannot load benchmark ${benchmark.name}: its load() threw ${name} (${message}), wanted items`,
-      { cause },
-    );
+    return refuse(`its load() threw ${faultText(cause)}, wanted items`, cause);
   }
+  if (!Array.isArray(items)) return refuse(`its load() gave ${typeof items}, wanted a list of items`);
+  const odd = items.findIndex((item) =>
+    typeof item?.id !== "string" || typeof item.clusters?.question !== "string"
+  );
+  return odd < 0 ? items : refuse(`item ${odd} has no id or no clusters.question, wanted both as text`);
 }

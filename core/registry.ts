@@ -6,7 +6,7 @@ import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Benchmark } from "./benchmark.ts";
-import { UserError } from "./error.ts";
+import { faultText, UserError } from "./error.ts";
 import type { Evaluator } from "./evaluator.ts";
 import type { Intervention } from "./intervention.ts";
 import { suggest } from "./nearest.ts";
@@ -117,8 +117,9 @@ async function importFrom(path: string): Promise<{ readonly default?: unknown }>
   try {
     return await import(pathToFileURL(resolve(path)).href);
   } catch (cause) {
-    const state = (cause as Error).message.replaceAll(/\s*\n\s*/g, " ");
-    throw new UserError(`Cannot load plugin ${path}: ${state}, wanted a module that loads`, { cause });
+    throw new UserError(`Cannot load plugin ${path}: ${faultText(cause)}, wanted a module that loads`, {
+      cause,
+    });
   }
 }
 

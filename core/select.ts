@@ -4,7 +4,7 @@ import { SITES, type Tap, type Unit } from "./model.ts";
 import { createRandom, type Random } from "./random.ts";
 
 export interface ControlOptions {
-  /** "tap": from each tap as many units as are treated there. "uniform": as many in all, every unit of the pool alike, as arXiv 2510.08284 draws its random baseline. */
+  /** "tap": from each tap as many units as are treated there. "uniform": as many in all, every unit of the pool alike. */
   readonly match: "tap" | "uniform";
   /** Number of the control set, from 0; with the seed and the match it decides the draw. */
   readonly set: number;

@@ -16,7 +16,7 @@ import {
   UNTOUCHED,
 } from "./results.ts";
 import { orderedOutcomes } from "./runner.ts";
-import { estimateMean, pairedDifference, spread } from "./stats/mod.ts";
+import { estimateChange, estimateMean, pairedDifference, spread } from "./stats/mod.ts";
 import type { RunStore } from "./store/store.ts";
 
 export const LEVEL = 0.95;
@@ -121,9 +121,8 @@ function partsOf(metric: Metric, { before, after, cell, options }: {
   return Object.fromEntries(
     Object.keys(changes[0] ?? {}).map((part) => [
       part,
-      estimateMean(changes.map((change) => change[part] ?? 0), {
+      estimateChange(changes.map((change) => change[part] ?? 0), {
         ...options,
-        binary: false,
         seed: `${options.seed}/${part}`,
       }),
     ]),

@@ -11,7 +11,6 @@ const FENCES: Readonly<Record<string, readonly string[]>> = {
   "onnx-buf": ["plugins/onnx/"],
   hono: ["server/"],
   comlink: ["plugins/onnx/session/", "core/sandbox/", "server/"],
-  "@std/cli": ["core/cli/"],
   "playwright-core": ["tests/"],
 };
 

@@ -27,10 +27,10 @@ export async function printRun(store: RunStore, id: string, folder: string): Pro
   );
   console.log(`Results: ${path}`);
   const elsewhere = relative(PROJECT, userDir()).startsWith("..")
-    ? ` --config ${join(PROJECT, "deno.json")}`
+    ? ` --config ${quoted(join(PROJECT, "deno.json"))}`
     : "";
-  const flag = folder === resultsDir(undefined)
-    ? ""
-    : ` --results ${/\s/.test(folder) ? JSON.stringify(folder) : folder}`;
+  const flag = folder === resultsDir(undefined) ? "" : ` --results ${quoted(folder)}`;
   console.log(`Open them: ${denoCommand()} task${elsewhere} serve${flag}`);
 }
+
+const quoted = (path: string) => /\s/.test(path) ? JSON.stringify(path) : path;

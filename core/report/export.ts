@@ -1,5 +1,5 @@
 /** Writes the files of a run from the store, which is what counts; they can be made again at any time. */
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import { UserError } from "../error.ts";
 import type { Sample } from "../evaluator.ts";
 import { safeName } from "../plan.ts";
@@ -59,13 +59,12 @@ function jsonLines(samples: ReadonlyMap<string, Sample>): string {
 async function writeWhole(path: string, text: string): Promise<void> {
   await writing(path, async () => {
     // A name of its own: two runs of one matrix may export at the same time.
-    const own = await Deno.makeTempFile({ dir: dirname(path), prefix: `${basename(path)}.`, suffix: ".tmp" });
+    const own = `${path}.${crypto.randomUUID()}.tmp`;
     try {
-      await Deno.writeTextFile(own, text);
-      await Deno.chmod(own, 0o644);
+      await Deno.writeTextFile(own, text, { createNew: true });
       await Deno.rename(own, path);
     } catch (error) {
-      await Deno.remove(own);
+      await Deno.remove(own).catch(() => {}); // the first error is the one to tell
       throw error;
     }
   });
@@ -87,9 +86,9 @@ async function writing(path: string, write: () => Promise<void>): Promise<void> 
   try {
     await write();
   } catch (error) {
-    const state = Object.entries(CAUSES).find(([code]) => (error as { readonly code?: string }).code === code)
-      ?.[1];
-    if (state === undefined) throw error;
+    const { code, message } = error as { readonly code?: string; readonly message: string };
+    if (code === undefined) throw error;
+    const state = (CAUSES as Readonly<Record<string, string>>)[code] ?? message;
     throw new UserError(`Cannot write ${path}: ${state}, wanted a folder that can be written`, {
       cause: error,
     });

@@ -80,8 +80,8 @@ function methods(results: Results): string {
   const percent = `${Number((100 * level).toFixed(2))} %`;
   return [
     `- Run \`${id}\`: Plumbline ${engine.plumbline}, Deno ${engine.deno}, ${engine.runtime}.`,
-    `- Intervals: ${percent}. Proportions of independent items: Wilson. All others and all differences: percentile bootstrap, paired and ` +
-    `clustered by question where items share one, ${
+    `- Intervals: ${percent}. Proportions of independent items, or of clusters that are all alike: Wilson. All others and all differences: percentile bootstrap, ` +
+    `paired and clustered by question where items share one; where all clusters changed alike, an exact bound on the share of others; ${
       resamples.toLocaleString("en")
     } resamples, seed ${seed}. McNemar: exact, two-sided.`,
     ...models.map(({ label, use, info }) =>

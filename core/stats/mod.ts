@@ -13,9 +13,9 @@ export interface EstimateOptions extends BootstrapOptions {
 }
 
 /**
- * The mean of a metric over items: with Wilson's interval for independent binary items (and, with a cluster as one observation,
- * for clustered ones that are all alike), else with a percentile bootstrap over
- * clusters (10,000 resamples; percentiles interpolated linearly between order statistics).
+ * The mean of a metric over items: with Wilson's interval for independent binary items, else with a percentile bootstrap over
+ * clusters (10,000 resamples; percentiles interpolated linearly between order statistics). Where every cluster of a binary metric
+ * has the same mean, a bootstrap has nothing to draw from: Wilson's interval then counts a cluster as one observation.
  *
  * @param values one number an item, in the metric's unit
  * @throws {RangeError} for no items, a value that is not finite, or one other than 0 and 1 in a binary metric.
@@ -29,34 +29,47 @@ export interface EstimateOptions extends BootstrapOptions {
  */
 export function estimateMean(values: readonly number[], options: EstimateOptions): Estimate {
   check(values, options);
-  const n = values.length, clusters = new Set(options.clusters).size;
-  const successes = values.reduce((sum, value) => sum + value, 0);
-  // Where every value is the same a bootstrap has nothing to draw from; a cluster then counts as one observation.
-  const constant = successes === 0 || successes === n, { level = 0.95 } = options, value = successes / n;
-  if (options.binary && clusters === 1 && n > 1) {
-    return { value, low: 0, high: 1, level, n, clusters, method: "range" };
+  const n = values.length, clusters = new Set(options.clusters).size, { level = 0.95 } = options;
+  const successes = values.reduce((sum, value) => sum + value, 0), value = successes / n;
+  if (options.binary && (clusters === n || areAlike(values, options.clusters))) {
+    // Whole successes on either side of the share of clusters; the same number where items are independent.
+    const exact = clusters === n ? successes : value * clusters, whole = Math.round(exact);
+    const share = Math.abs(exact - whole) < 1e-9 ? whole : exact;
+    const { low } = wilson(Math.floor(share), clusters, level),
+      { high } = wilson(Math.ceil(share), clusters, level);
+    return { value, low, high, level, n, clusters, method: "wilson" };
   }
-  if (!options.binary || (clusters < n && !constant)) {
-    return {
-      ...bootstrapMean(values, resampled(options.clusters), options),
-      clusters,
-      n,
-      method: "bootstrap",
-    };
+  return { ...bootstrapMean(values, resampled(options.clusters), options), clusters, n, method: "bootstrap" };
+}
+
+/**
+ * The mean of changes of a metric over items, or of a part of each change, with a percentile bootstrap over clusters.
+ *
+ * Where a binary metric changed and all k clusters changed alike, a bootstrap has nothing to draw from. Clusters that behave otherwise
+ * are then, at the level, at most a share f = 1 - (alpha / 2)^(1 / k) of all (Clopper and Pearson's bound for none in k), and they change
+ * by -1 or +1 at most: the bounds are v - f (v + 1) and v + f (1 - v). One cluster is such a case whether it changed or not.
+ *
+ * @param changes one number an item, in [-1, 1] for a binary metric
+ */
+export function estimateChange(changes: readonly number[], options: EstimateOptions): Estimate {
+  const n = changes.length, clusters = new Set(options.clusters).size, { level = 0.95 } = options;
+  const estimate = { ...bootstrapMean(changes, resampled(options.clusters), options), n, clusters };
+  const changed = clusters === 1 || changes.some((change) => change !== 0);
+  if (!(options.binary && changed && areAlike(changes, options.clusters))) {
+    return { ...estimate, method: "paired bootstrap" };
   }
+  const { value } = estimate, others = 1 - ((1 - level) / 2) ** (1 / clusters);
   return {
-    value,
-    ...wilson(clusters === n ? successes : value * clusters, clusters, level),
-    level,
-    n,
-    clusters,
-    method: "wilson",
+    ...estimate,
+    low: value - others * (value + 1),
+    high: value + others * (1 - value),
+    method: "bound",
   };
 }
 
 /**
- * The mean change of a metric from `before` to `after` on the same items, with a percentile bootstrap of the changes over
- * clusters, and McNemar's exact test where it holds: independent binary items.
+ * The mean change of a metric from `before` to `after` on the same items, as estimateChange(), and McNemar's exact test where it holds:
+ * independent binary items.
  *
  * @param before one number an item
  * @param after the same items in the same order
@@ -72,22 +85,23 @@ export function pairedDifference(
   const changes = after.map((value, i) => value - (before[i] as number));
   const rose = changes.filter((change) => change > 0).length;
   const fell = changes.filter((change) => change < 0).length;
-  const clusters = new Set(options.clusters).size,
-    lone = options.binary && clusters === 1 && changes.length > 1;
-  return {
-    ...bootstrapMean(changes, resampled(options.clusters), options),
-    ...(lone ? { low: -1, high: 1 } : {}),
-    n: changes.length,
-    clusters,
-    method: lone ? "range" : "paired bootstrap",
-    rose,
-    fell,
-    ...(options.binary && independent(options.clusters) ? { mcnemar: mcnemarExact(rose, fell) } : {}),
-  };
+  const test = options.binary && independent(options.clusters) ? { mcnemar: mcnemarExact(rose, fell) } : {};
+  return { ...estimateChange(changes, options), rose, fell, ...test };
 }
 
-/** One cluster says nothing of how clusters differ: a binary metric then gets its whole range, and another one is resampled by item,
- * which is too narrow; `clusters` of the estimate is 1 and says so. */
+/** Whether all clusters have the same mean. */
+function areAlike(values: readonly number[], clusters: readonly string[]): boolean {
+  const sums = new Map<string, { sum: number; count: number }>();
+  values.forEach((value, i) => {
+    const own = sums.get(clusters[i] as string) ?? { sum: 0, count: 0 };
+    sums.set(clusters[i] as string, { sum: own.sum + value, count: own.count + 1 });
+  });
+  const means = [...sums.values()].map(({ sum, count }) => sum / count);
+  return means.every((mean) => Math.abs(mean - (means[0] as number)) < 1e-12);
+}
+
+/** One cluster says nothing of how clusters differ: a metric that is not binary is then resampled by item, which is too narrow;
+ * `clusters` of the estimate is 1 and says so. */
 function resampled(clusters: readonly string[]): readonly string[] {
   return new Set(clusters).size > 1 ? clusters : clusters.map((_, i) => String(i));
 }

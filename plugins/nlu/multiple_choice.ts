@@ -74,6 +74,9 @@ function checkItem({ id, continuations, labels, gold }: ChoiceItem): void {
   const empty = continuations.findIndex((continuation) => continuation.trim() === "");
   if (empty >= 0) refuse(`option ${empty} is empty, wanted text`);
   if (new Set(labels).size < labels.length) refuse("two options have the same label, wanted different ones");
+  if (new Set(continuations).size < labels.length) {
+    refuse("two options have the same text, wanted different ones");
+  }
 }
 
 function request(item: ChoiceItem, tokenizer: Tokenizer): ScoreRequest {

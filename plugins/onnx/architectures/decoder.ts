@@ -161,7 +161,7 @@ function drawAttention(place: Layer, h: Value): Value {
   );
 }
 
-/** The projection `name` of h, with its bias where config and checkpoint have one, [batch, tokens, out]. */
+/** The projection `name` of h, with its bias where the config says so, [batch, tokens, out]. */
 function project(
   { b, architecture, shape, read, layer, checkpoint }: Layer,
   { site, name, x }: Projection,
@@ -173,7 +173,7 @@ function project(
   const product = (place: string) =>
     b.node("FusedMatMul", place, [x, read(`${prefix}.weight`, [rows, columns])], { transB: 1n });
   const biased = site.startsWith("attn.") ? checkpoint.config.attention_bias : checkpoint.config.mlp_bias;
-  if (!biased || !checkpoint.tensors.has(`${prefix}.bias`)) return product(at);
+  if (!biased) return product(at);
   return b.node("Add", at, [product(`${at}.product`), read(`${prefix}.bias`, [rows])]);
 }
 

@@ -205,17 +205,37 @@ Deno.test("spread() gives mean and range when sets are given, and throws when no
   assertThrows(() => spread([1, NaN]), RangeError);
 });
 
-Deno.test("estimateMean() and pairedDifference() give one cluster of a binary metric its whole range", () => {
-  const options = { binary: true, clusters: ["q", "q", "q"], seed: 0 };
-  const level = estimateMean([1, 0, 0], options);
-  assertEquals([level.low, level.high, level.clusters, level.method], [0, 1, 1, "range"]);
-  const change = pairedDifference([1, 0, 0], [0, 0, 0], options);
-  assertEquals([change.low, change.high, change.fell, change.method], [-1, 1, 1, "range"]);
-});
-
 Deno.test("estimateMean() counts a cluster as one observation where clustered answers are all alike", () => {
   const clusters = ["a", "a", "b", "b", "c", "c"];
-  const { low, high, method } = estimateMean([0, 0, 0, 0, 0, 0], { binary: true, clusters, seed: 0 });
   const three = wilson(0, 3);
-  assertEquals([low, high, method], [three.low, three.high, "wilson"]);
+  const none = estimateMean([0, 0, 0, 0, 0, 0], { binary: true, clusters, seed: 0 });
+  assertEquals([none.low, none.high, none.method], [three.low, three.high, "wilson"]);
+  // Half of each cluster: between one and two whole clusters of three.
+  const half = estimateMean([0, 1, 0, 1, 0, 1], { binary: true, clusters, seed: 0 });
+  assertEquals([half.low, half.high], [wilson(1, 3).low, wilson(2, 3).high]);
+  const one = estimateMean([1, 0, 0], { binary: true, clusters: ["q", "q", "q"], seed: 0 });
+  assertEquals([one.low, one.high, one.clusters], [wilson(0, 1).low, wilson(1, 1).high, 1]);
+});
+
+Deno.test("estimateMean() takes independent items whose share is no short binary fraction", () => {
+  const values = Array.from({ length: 120 }, (_, i) => Number(i < 31)),
+    clusters = values.map((_, i) => String(i));
+  const { low, high } = estimateMean(values, { binary: true, clusters, seed: 0 });
+  assertEquals({ low, high }, wilson(31, 120));
+});
+
+Deno.test("pairedDifference() bounds what a bootstrap cannot tell: one cluster, or clusters that all changed alike", () => {
+  const binary = true, seed = 0;
+  // None of k clusters is otherwise: their share is below 1 - 0.025^(1/k).
+  const two = pairedDifference([1, 1, 1, 1], [0, 0, 0, 0], { binary, seed, clusters: ["a", "a", "b", "b"] });
+  assertEquals([two.value, two.low, two.method], [-1, -1, "bound"]);
+  assertAlmostEquals(two.high, -1 + 2 * (1 - 0.025 ** (1 / 2)), 1e-12);
+  const single = pairedDifference([1], [0], { binary, seed, clusters: ["a"] });
+  assertAlmostEquals(single.high, -1 + 2 * 0.975, 1e-12);
+  const still = pairedDifference([1, 0], [1, 0], { binary, seed, clusters: ["a", "a"] });
+  assertAlmostEquals(still.high, 0.975, 1e-12);
+  // Nothing changed in many clusters, and some changed: the bootstrap.
+  const clusters = ["a", "b", "c"];
+  assertEquals(pairedDifference([1, 0, 1], [1, 0, 1], { binary, seed, clusters }).method, "paired bootstrap");
+  assertEquals(pairedDifference([1, 0, 1], [0, 0, 1], { binary, seed, clusters }).method, "paired bootstrap");
 });
