@@ -118,7 +118,10 @@ export interface ScoreOptions {
 
 export interface GenerateOptions {
   readonly maxNewTokens: number;
+  /** Edits of every prompt. */
   readonly edits?: readonly Edit[];
+  /** Edits of each prompt alone, after those of the call; one list a prompt, in the same order. */
+  readonly promptEdits?: readonly (readonly Edit[])[];
   /** Ids that end a text; default the model's end of sequence. */
   readonly stop?: readonly number[];
   /** Prompts advanced together; default 8. */

@@ -7,7 +7,8 @@ import { type Engine, ints } from "./score.ts";
 /** Options with every default filled in. */
 export interface Decoding {
   readonly maxNewTokens: number;
-  readonly edits: readonly Edit[];
+  /** Of each prompt. */
+  readonly editsOf: (index: number) => readonly Edit[];
   readonly stop: ReadonlySet<number>;
   readonly batch: number;
 }
@@ -16,7 +17,7 @@ export interface Decoding {
 export function decodingOf(options: GenerateOptions, ends: readonly number[]): Decoding {
   return {
     maxNewTokens: options.maxNewTokens,
-    edits: options.edits ?? [],
+    editsOf: (index) => [...options.edits ?? [], ...options.promptEdits?.[index] ?? []],
     stop: new Set(options.stop ?? ends),
     batch: options.batch ?? 8,
   };
@@ -60,7 +61,11 @@ async function* generateBatch(
   let open: readonly Open[] = texts.map((text) => ({ ...text, tokens: [] }));
   let step = await advance(
     engine,
-    texts.map(({ prompt }): FeedRow => ({ tokens: run(prompt, false), start: 0, edits: decoding.edits })),
+    texts.map((text): FeedRow => ({
+      tokens: run(text.prompt, false),
+      start: 0,
+      edits: decoding.editsOf(text.index),
+    })),
     {
       past: 0,
       last: texts.map(({ prompt }) => prompt.length - 1),
@@ -85,7 +90,7 @@ async function* generateBatch(
         start: text.prompt.length + text.tokens.length - 1,
         // Keys of shorter prompts are padded up to the longest; what was generated comes after.
         past: (key) => key < text.prompt.length || key >= longest,
-        edits: decoding.edits,
+        edits: decoding.editsOf(text.index),
       })),
       { past: longest + made - 1, last: open.map(() => 0), from: { cache, rows } },
     );

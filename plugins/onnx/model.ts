@@ -132,7 +132,13 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
       return score(engine, requests, options);
     },
     generate(prompts: readonly (readonly number[])[], options: GenerateOptions) {
-      check.edits(options.edits);
+      for (const edits of [options.edits, ...options.promptEdits ?? []]) check.edits(edits);
+      const lists = options.promptEdits?.length ?? prompts.length;
+      if (lists !== prompts.length) {
+        throw new UserError(
+          `Cannot generate on ${info.name}: ${lists} lists of edits for ${prompts.length} prompts, wanted one each`,
+        );
+      }
       check.counts({ maxNewTokens: options.maxNewTokens, batch: options.batch ?? 1 });
       prompts.forEach((prompt, index) => check.text(prompt, options.maxNewTokens, index));
       return generate(engine, prompts, decodingOf(options, ends));

@@ -248,6 +248,39 @@ async function slowGreedy(
   return made;
 }
 
+Deno.test("generate() gives prompts of one batch their own edits beside those of the call", async () => {
+  await using model = await open(DEMO, [GATE, HEAD]);
+  const prompts = [[4, 5, 6], [7, 8], [9, 10, 11, 12]];
+  const shared: Edit[] = [{ tap: HEAD, units: [0], op: "scale", value: 0.5 }];
+  const own: Edit[][] = [[], [{ tap: GATE, units: [0, 3, 4], op: "add", value: 1.5 }], [{
+    tap: GATE,
+    units: [9],
+    op: "set",
+    value: 3,
+  }]];
+  const expected = await Promise.all(
+    prompts.map((prompt, i) => slowGreedy(model, prompt, [...shared, ...own[i]!])),
+  );
+  const made: (readonly number[])[] = [];
+  for await (
+    const text of model.generate(prompts, {
+      maxNewTokens: 6,
+      edits: shared,
+      promptEdits: own,
+      batch: 3,
+      stop: [],
+    })
+  ) {
+    made[text.index] = text.tokens;
+  }
+  assertEquals(made, expected);
+  assertThrows(
+    () => model.generate(prompts, { maxNewTokens: 1, promptEdits: [[]] }),
+    UserError,
+    "1 lists of edits for 3 prompts",
+  );
+});
+
 Deno.test("generate() ends a text at its stop token and drops it from the batch", async () => {
   await using model = await open(DEMO);
   const prompts = [[4, 5], [6, 7, 8], [9]];
