@@ -71,32 +71,36 @@ async function* generateBatch(
       last: texts.map(({ prompt }) => prompt.length - 1),
     },
   );
-  for (let made = 1;; made++) {
-    const ended = new Map<Open, Generation["finish"]>();
-    open.forEach((text, row) => {
-      const next = step.next[row]!;
-      if (decoding.stop.has(next)) ended.set(text, "stop");
-      else if (text.tokens.push(next) === decoding.maxNewTokens) ended.set(text, "length");
-    });
-    for (const [{ index, tokens }, finish] of ended) yield { index, tokens, finish };
-    const rows = open.flatMap((text, row) => ended.has(text) ? [] : [row]);
-    open = rows.map((row) => open[row]!);
-    if (open.length === 0) break;
-    const cache = step.cache;
-    step = await advance(
-      engine,
-      open.map((text): FeedRow => ({
-        tokens: run([text.tokens.at(-1)!], true),
-        start: text.prompt.length + text.tokens.length - 1,
-        // Keys of shorter prompts are padded up to the longest; what was generated comes after.
-        past: (key) => key < text.prompt.length || key >= longest,
-        edits: decoding.editsOf(text.index),
-      })),
-      { past: longest + made - 1, last: open.map(() => 0), from: { cache, rows } },
-    );
-    await session.drop(cache);
+  // Whoever reads the texts may stop early, or a call may fail: the cache at hand is dropped either way.
+  try {
+    for (let made = 1;; made++) {
+      const ended = new Map<Open, Generation["finish"]>();
+      open.forEach((text, row) => {
+        const next = step.next[row]!;
+        if (decoding.stop.has(next)) ended.set(text, "stop");
+        else if (text.tokens.push(next) === decoding.maxNewTokens) ended.set(text, "length");
+      });
+      for (const [{ index, tokens }, finish] of ended) yield { index, tokens, finish };
+      const rows = open.flatMap((text, row) => ended.has(text) ? [] : [row]);
+      open = rows.map((row) => open[row]!);
+      if (open.length === 0) break;
+      const cache = step.cache;
+      step = await advance(
+        engine,
+        open.map((text): FeedRow => ({
+          tokens: run([text.tokens.at(-1)!], true),
+          start: text.prompt.length + text.tokens.length - 1,
+          // Keys of shorter prompts are padded up to the longest; what was generated comes after.
+          past: (key) => key < text.prompt.length || key >= longest,
+          edits: decoding.editsOf(text.index),
+        })),
+        { past: longest + made - 1, last: open.map(() => 0), from: { cache, rows } },
+      );
+      await session.drop(cache);
+    }
+  } finally {
+    await session.drop(step.cache);
   }
-  await session.drop(step.cache);
 }
 
 interface Advance {
