@@ -12,4 +12,5 @@ export * from "./plugin.ts";
 export * from "./prompt.ts";
 export { createRandom, type Random } from "./random.ts";
 export * from "./results.ts";
+export * from "./scorer.ts";
 export * from "./store/store.ts";

@@ -32,10 +32,22 @@ export interface Edit {
   /** Column indices, or query heads at "attn.head"; in [0, units of the tap). */
   readonly units: readonly number[];
   readonly op: "scale" | "set" | "add";
-  /** One number, one a unit, or units x headDim at "attn.head", unit after unit. */
-  readonly value: number | readonly number[];
+  /** One number, one a unit, or units x headDim at "attn.head", unit after unit. Left out with `from`. */
+  readonly value?: number | readonly number[];
   /** Which positions: "all" (default), those of the prompt, those after it, or absolute positions from 0. */
   readonly at?: "all" | "prompt" | "generated" | readonly number[];
+  /** Activation patching, only with op "set" and in place of `value`: what another run had at this tap, at the same positions.
+   * Positions outside the recording are left alone. */
+  readonly from?: Recording;
+}
+
+/** Raw values at one tap over a stretch of one text. */
+export interface Recording {
+  readonly tap: Tap;
+  /** Absolute position of each row of `values`, each once; change them to set values at other places than they came from. */
+  readonly positions: readonly number[];
+  /** [positions, columns of the tap], row after row. */
+  readonly values: Float32Array;
 }
 
 export type Capability = "logprobs" | "edit" | "generate" | "observe" | "gradient" | "train";
@@ -116,12 +128,96 @@ export interface ScoreOptions {
   readonly tokenBudget?: number;
 }
 
+/** What run() takes the gradient of, a number a sample. Token ids are given as numbers; text must be one token of the model. One target
+ * stands for all samples, or there is one a sample. */
+export type Objective =
+  /** P of the token right after the prompt, over the whole vocabulary. Its gradient is P times that of log P, multiplied in float64. */
+  | { readonly kind: "probability"; readonly target: Target | readonly Target[] }
+  /** Natural logarithm of that probability. */
+  | { readonly kind: "logprob"; readonly target: Target | readonly Target[] }
+  /** Logit of `target` minus logit of `against` right after the prompt. */
+  | {
+    readonly kind: "logitDifference";
+    readonly target: Target | readonly Target[];
+    readonly against: Target | readonly Target[];
+  }
+  /** log P of continuation `answer` (an index, or one a sample) minus the mean of the other continuations' log P, in nats. */
+  | { readonly kind: "cloze"; readonly answer: number | readonly number[] }
+  /** Mean negative log-likelihood in nats of the tokens of a span, each given all before it: the (only) continuation, the prompt after its
+   * first token, both, or absolute positions [from, to) of the text, from at least 1. */
+  | {
+    readonly kind: "crossEntropy";
+    readonly span: "completion" | "prompt" | "all" | readonly [number, number];
+  };
+export type Target = number | string;
+
+/** What to read at a tap, a vector a sample. `quantity`: the activation (after edits), the gradient of the objective with respect to it,
+ * or their product; "direct" is the part of a logit objective that the tap writes straight into the last residual, the final norm's scale
+ * held fixed (direct logit attribution; taps embed, attn.head, attn.out, mlp.out; pool "last"). */
+export interface Observation {
+  readonly tap: Tap;
+  readonly quantity: "activation" | "gradient" | "product" | "direct";
+  /** Over the tokens of a sample: "none" gives every one; "rms" is the root of the mean square; "last" the last of the prompt. */
+  readonly pool: "none" | "mean" | "max" | "last" | "rms" | "sum";
+  /** Tokens that are pooled: all (default), those of the prompt, or those of continuations. */
+  readonly over?: "all" | "prompt" | "completion";
+  /** Padding is left out ("skip", default), or counts as zero: a maximum is then at least 0 for every sample shorter than the longest of
+   * its batch of `batch` samples, in the order given, as in programs that pool over the padded batch. */
+  readonly padding?: "skip" | "zero";
+}
+
+/** One text of run(); continuations branch from the prompt's end and see only the prompt and themselves. */
+export interface RunSample {
+  /** Token ids, at least one. */
+  readonly prompt: readonly number[];
+  /** Default none. */
+  readonly continuations?: readonly (readonly number[])[];
+  /** Edits of this sample alone, after those of the request. */
+  readonly edits?: readonly Edit[];
+}
+
+export interface RunRequest {
+  /** Wanted by quantities other than "activation". */
+  readonly objective?: Objective;
+  /** Default none. */
+  readonly observe?: readonly Observation[];
+  /** Edits of every sample; gradients are those of the edited model. */
+  readonly edits?: readonly Edit[];
+  /** Upper bound of padded tokens computed at once; bounds memory. Default 1024. */
+  readonly tokenBudget?: number;
+  /** Samples that `padding: "zero"` pads together; default all. */
+  readonly batch?: number;
+}
+
+/** One observation of a run. */
+export interface Observed {
+  readonly observation: Observation;
+  /** Numbers a token or pooled token: units of the tap for "product" and "direct" (a head's columns are summed), else its columns. */
+  readonly columns: number;
+  /** One entry a sample: [columns], or with pool "none" [tokens, columns], tokens as in `positions`. */
+  readonly values: readonly (Float32Array | Float64Array)[];
+}
+
+export interface RunResult {
+  /** The objective of each sample; empty without one. */
+  readonly objective: Float64Array;
+  /** In the order of `observe`. */
+  readonly observed: readonly Observed[];
+  /** Absolute positions of each sample's tokens as pool "none" gives them: prompt, then each continuation but its last token. */
+  readonly positions: readonly (readonly number[])[];
+  /** Tokens computed, padding not counted. */
+  readonly tokens: number;
+}
+
 export interface GenerateOptions {
   readonly maxNewTokens: number;
   /** Edits of every prompt. */
   readonly edits?: readonly Edit[];
   /** Edits of each prompt alone, after those of the call; one list a prompt, in the same order. */
   readonly promptEdits?: readonly (readonly Edit[])[];
+  /** Dynamic activation patching: at every step `from` runs on the same text, and what it has at `units` replaces what this model has
+   * there, in the prompt and after it; the next token is this model's (Chen et al., arXiv 2406.14144, dynamic activation patching). */
+  readonly patch?: { readonly from: Model; readonly units: readonly Unit[] };
   /** Ids that end a text; default the model's end of sequence. */
   readonly stop?: readonly number[];
   /** Prompts advanced together; default 8. */
@@ -147,6 +243,11 @@ export interface Model extends AsyncDisposable {
   score(requests: readonly ScoreRequest[], options?: ScoreOptions): AsyncIterable<ScoredBatch>;
   /** Greedy, token by token, with a key-value cache. */
   generate(prompts: readonly (readonly number[])[], options: GenerateOptions): AsyncIterable<Generation>;
+  /** Forward and, where an observation wants it, backward; in batches of like length under the budget, results in the order of `samples`.
+   * Needs "observe", and "gradient" for an objective's gradient.
+   * @throws {UserError} before any computing: a target that is not one token, a tap the model lacks, an edit or recording of the wrong shape.
+   * @throws {UserError} naming the first layer that is not finite, where logits are not. */
+  run(samples: readonly RunSample[], request?: RunRequest): Promise<RunResult>;
   /** Raw logits at every position of one sequence, [tokens, vocab]. */
   logits(ids: readonly number[], options?: { readonly edits?: readonly Edit[] }): Promise<Float32Array>;
 }

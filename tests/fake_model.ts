@@ -103,6 +103,7 @@ export function fakeBackend(log: FakeLog = { opened: [], batches: [] }): ModelBa
         generate: () => {
           throw new Error("the fake does not generate");
         },
+        run: () => Promise.reject(new UserError("Cannot run the fake model: it has no gradients")),
         logits: () => Promise.reject(new Error("the fake has no logits")),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };

@@ -2,7 +2,8 @@
 import type { Edit, GenerateOptions, Generation } from "../../core/mod.ts";
 import { run } from "./batching.ts";
 import { type FeedRow, feedsOf } from "./feeds.ts";
-import { type Engine, ints } from "./score.ts";
+import type { Engine } from "./engine.ts";
+import { ints, scoring } from "./score.ts";
 
 /** Options with every default filled in. */
 export interface Decoding {
@@ -56,7 +57,7 @@ async function* generateBatch(
   texts: readonly Text[],
   decoding: Decoding,
 ): AsyncGenerator<Generation> {
-  const { session } = engine;
+  const session = await scoring(engine);
   const longest = Math.max(...texts.map(({ prompt }) => prompt.length));
   let open: readonly Open[] = texts.map((text) => ({ ...text, tokens: [] }));
   let step = await advance(
@@ -114,7 +115,7 @@ interface Advance {
 /** One forward pass; the most probable next token of each row, and the cache to go on from. */
 async function advance(engine: Engine, rows: readonly FeedRow[], { past, last, from }: Advance) {
   const tokens = Math.max(...rows.map((row) => row.tokens.length));
-  const { outputs, cache } = await engine.session.run({
+  const { outputs, cache } = await (await scoring(engine)).run({
     feeds: {
       ...feedsOf(rows, { ...engine, past }),
       rows: ints(last.map((token, row) => row * tokens + token)),

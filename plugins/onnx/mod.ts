@@ -14,7 +14,7 @@ export default definePlugin({
     name: "onnx",
     version: "1",
     title: "Llama-family checkpoints (safetensors folder or GGUF) on ONNX Runtime",
-    params: z.strictObject({ path: z.string().min(1) }),
+    params: z.strictObject({ path: z.string().min(1), packed: z.boolean().optional() }),
     load: async () => (await import("./model.ts")).backend,
   }],
 });

@@ -17,16 +17,15 @@ import {
   UserError,
 } from "../../core/mod.ts";
 import { findArchitecture } from "./architectures/mod.ts";
-import { drawDecoder } from "./architectures/decoder.ts";
 import { createRotary, type RopeOptions } from "./architectures/rope.ts";
 import { type Hyperparameters, shapeOf, unitsOf } from "./architectures/shape.ts";
 import { run } from "./batching.ts";
 import { feedsOf } from "./feeds.ts";
 import { decodingOf, generate } from "./generate.ts";
 import { checkEdits } from "./graph/edits.ts";
-import { encode } from "./graph/encode.ts";
-import { type Engine, ints, score } from "./score.ts";
-import { openSession } from "./session/session.ts";
+import { createEngine, drawGraph, type Engine } from "./engine.ts";
+import { createRunner } from "./run.ts";
+import { ints, score, scoring } from "./score.ts";
 import { createTokenizer } from "./tokenizer.ts";
 import { inspectCheckpoint, openCheckpoint } from "./weights/checkpoint.ts";
 import type { Checkpoint, CheckpointInfo, ModelConfig } from "./weights/types.ts";
@@ -35,6 +34,8 @@ import type { Checkpoint, CheckpointInfo, ModelConfig } from "./weights/types.ts
 export interface OnnxParams {
   /** A folder with config.json, tokenizer.json and *.safetensors, or one .gguf file. */
   readonly path: string;
+  /** Whether sessions keep the weights packed for speed, a second copy in memory; default true. */
+  readonly packed?: boolean | undefined;
 }
 
 export const backend: ModelBackend<OnnxParams> = {
@@ -47,10 +48,10 @@ export const backend: ModelBackend<OnnxParams> = {
     const tensors = [...checkpoint.shapes].map(([name, shape]) =>
       [name, { name, shape, file: "", offset: 0, length: 0 }] as const
     );
-    const graph = drawDecoder(findArchitecture(checkpoint.config.model_type, path), {
+    const graph = drawGraph(findArchitecture(checkpoint.config.model_type, path), {
       ...checkpoint,
       tensors: new Map(tensors),
-    }, []);
+    }, { kind: "score", edits: [] });
     refuseUnread(checkpoint, new Set(graph.weights.map(({ name }) => name)));
     createRotary(rotaryOf(checkpoint));
     return describe(checkpoint);
@@ -115,16 +116,21 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
   const path = resolve(context.baseDir, params.path);
   const checkpoint = await openCheckpoint(path, context, { accept: known(path) });
   const { info, tokenizer, shape, units } = describe(checkpoint);
-  const graph = drawDecoder(findArchitecture(info.architecture, checkpoint.path), checkpoint, options.taps);
-  const rotary = createRotary(rotaryOf(checkpoint));
-  const session = await openSession(encode(graph), { threads: context.threads });
-  const engine: Engine = { session, shape, rotary, taps: options.taps };
+  const architecture = findArchitecture(info.architecture, checkpoint.path);
+  drawGraph(architecture, checkpoint, { kind: "score", edits: options.taps }); // a tensor that is missing is found now
+  const engine = createEngine(checkpoint, {
+    architecture,
+    shape,
+    rotary: createRotary(rotaryOf(checkpoint)),
+    taps: options.taps,
+    session: { threads: context.threads, packed: params.packed ?? true },
+  });
   const ends = [...checkpoint.config.eos_token_id, ...tokenizer.eos === undefined ? [] : [tokenizer.eos]];
   const check = checker(info, { shape, tokenizer, taps: new Set(options.taps) });
   return {
     info,
     tokenizer,
-    can: new Set(["logprobs", "edit", "generate"] as const),
+    can: new Set(["logprobs", "edit", "generate", "observe", "gradient"] as const),
     units,
     score(requests: readonly ScoreRequest[], options: ScoreOptions = {}) {
       check.edits(options.edits);
@@ -143,18 +149,19 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
       prompts.forEach((prompt, index) => check.text(prompt, options.maxNewTokens, index));
       return generate(engine, prompts, decodingOf(options, ends));
     },
+    run: createRunner(engine, { info, tokenizer, text: check.text }),
     logits(ids: readonly number[], { edits = [] }: { readonly edits?: readonly Edit[] } = {}) {
       check.edits(edits);
       check.text(ids, 0, 0);
       return logits(engine, ids, edits);
     },
-    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };
 }
 
 async function logits(engine: Engine, ids: readonly number[], edits: readonly Edit[]): Promise<Float32Array> {
   const feeds = feedsOf([{ tokens: run(ids, false), start: 0, edits }], { ...engine, past: 0 });
-  const { outputs } = await engine.session.run({
+  const { outputs } = await (await scoring(engine)).run({
     feeds: { ...feeds, rows: ints(ids.map((_, i) => i)), picks: ints([0]) },
     fetch: ["logits"],
   });

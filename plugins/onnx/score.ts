@@ -1,21 +1,15 @@
 /** Log-probabilities of continuations: plan, run, collect. */
-import type { Edit, ScoredBatch, ScoreOptions, ScoreRequest, ScoreResult, Tap } from "../../core/mod.ts";
-import type { RotaryTables } from "./architectures/rope.ts";
-import type { Hyperparameters } from "./architectures/shape.ts";
+import type { Edit, ScoredBatch, ScoreOptions, ScoreRequest, ScoreResult } from "../../core/mod.ts";
+import type { Engine } from "./engine.ts";
 import { type Batch, type Group, planBatches, type Row, type RowRequest, run } from "./batching.ts";
 import { type FeedRow, feedsOf } from "./feeds.ts";
 import type { Reply, TensorData } from "./session/door.ts";
-import type { Session } from "./session/session.ts";
-
-export interface Engine {
-  readonly session: Session;
-  readonly shape: Hyperparameters;
-  readonly rotary: (rows: number) => RotaryTables;
-  readonly taps: readonly Tap[];
-}
 
 /** Default of ScoreOptions.tokenBudget: large enough for full speed, small enough for 1.5 GB with a 135M model. */
 const TOKEN_BUDGET = 2048;
+
+/** The session that scores and generates. */
+export const scoring = (engine: Engine) => engine.session({ kind: "score", edits: engine.taps });
 
 /** Requests must have been checked. Yields batches in the order of their making. */
 export async function* score(
@@ -36,7 +30,7 @@ export async function* score(
         extra = 0;
       }
     } finally {
-      if (cache !== undefined) await engine.session.drop(cache);
+      if (cache !== undefined) await (await scoring(engine)).drop(cache);
     }
   }
 }
@@ -47,7 +41,7 @@ async function runPrefix(engine: Engine, prefix: readonly number[], edits: reado
     rows: ints([0]),
     picks: ints([0]),
   };
-  const { cache } = await engine.session.run({ feeds, fetch: [], keep: true });
+  const { cache } = await (await scoring(engine)).run({ feeds, fetch: [], keep: true });
   return cache!;
 }
 
@@ -62,7 +56,7 @@ async function runBatch(engine: Engine, { batch, group, edits, cache }: Work): P
   const past = group.prefix.length;
   const rows = batch.rows.map((row): FeedRow => ({ tokens: row.tokens, start: past, edits }));
   const reads = planReads(batch.rows, engine.shape.vocab);
-  const reply = await engine.session.run({
+  const reply = await (await scoring(engine)).run({
     feeds: { ...feedsOf(rows, { ...engine, past }), rows: ints(reads.rows), picks: ints(reads.picks) },
     fetch: ["logsumexp", "topLogit", "top", "picked"],
     ...(cache === undefined ? {} : { past: { cache, rows: rows.map(() => 0) } }),

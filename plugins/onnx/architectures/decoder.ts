@@ -2,56 +2,101 @@
  * Draws a decoder-only transformer with rotary grouped-query attention and a gated MLP.
  *
  *   ids -> embed -> [ resid_pre -> norm -> q k v -> rotary -> attention -> attn.head -> out -> + -> norm -> gate up -> act -> down -> + -> resid_post ] x layers
- *       -> rows that are read -> norm -> output matrix -> logits
  *
  * Attention of one layer (G = heads / kvHeads; the groups join the query rows, so that grouped queries are one batched product):
  *
  *   q [batch, kvHeads, G * tokens, headDim]   k v [batch, kvHeads, past + tokens, headDim]
  *   softmax(q k^T / sqrt(headDim) + mask) v
  *
- * One graph serves scoring, prefixes and generation: keys and values of earlier tokens come in as `past`, with `past` = 0 rows at first.
+ * What is read of the last residual is drawn in readout.ts and observe.ts.
  */
 import { type Tap, UserError } from "../../../core/mod.ts";
 import type { Checkpoint, TensorRef } from "../weights/types.ts";
-import { type Builder, createBuilder, type Graph, type Value } from "../graph/graph.ts";
+import { type Builder, createBuilder, type Dim, type Value } from "../graph/graph.ts";
 import { editInputs } from "../graph/edits.ts";
 import type { Architecture } from "./architecture.ts";
 import { type Hyperparameters, shapeOf } from "./shape.ts";
 
+/** What a drawing has room for. */
+export interface DecoderSpec {
+  /** Taps that carry gain and offset. */
+  readonly edits: readonly Tap[];
+  /** "cache": keys and values of earlier tokens come in, those so far go out. "spread": rows of the batch are repeated where the first
+   * tap of a part of a layer carries edits, so that what lies below is computed once. "plain": neither. */
+  readonly rows: "cache" | "spread" | "plain";
+}
+
+/** A decoder drawn up to its last residual; what is read of it is drawn by others. */
+export interface Drawing {
+  readonly b: Builder;
+  readonly shape: Hyperparameters;
+  /** Every tap's value, after edits, [batch, tokens, columns]. */
+  readonly taps: ReadonlyMap<Tap, Value>;
+  /** Weights that readouts need: [width], [vocab, width], and by layer [width, heads * headDim]. */
+  readonly finalNorm: Value;
+  readonly unembed: Value;
+  readonly attentionOut: readonly Value[];
+  /** Residual after the last layer, [batch, tokens, width]. */
+  readonly last: Value;
+}
+
 /** @throws {UserError} for a tensor that is missing or has the wrong shape. */
-export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, taps: readonly Tap[]): Graph {
+export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, spec: DecoderSpec): Drawing {
   const b = createBuilder();
   const shape = shapeOf(checkpoint.config);
-  const tap = editInputs(b, new Set(taps));
+  const taps = new Map<Tap, Value>(), edited = new Set(spec.edits), edit = editInputs(b, edited);
+  const tap = (place: Tap, value: Value) => {
+    const made = edit(place, value);
+    taps.set(place, made);
+    return made;
+  };
   const read = weightReader(b, checkpoint);
   const ids = b.input("ids", "int64", ["batch", "tokens"]);
-  const inputs: Inputs = {
-    positions: b.input("positions", "int64", ["batch", "tokens"]),
-    mask: b.input("mask", "float32", ["masks", 1, "queries", "keys"]),
+  const tables: Tables = {
     cos: b.input("cos", "float32", ["angles", shape.headDim / 2]),
     sin: b.input("sin", "float32", ["angles", shape.headDim / 2]),
   };
   const embed = read(architecture.embed, [shape.vocab, shape.width]);
-  let x = tap("embed", b.node("Gather", "embed", [embed, ids]));
+  let flow: Flow = {
+    x: tap("embed", b.node("Gather", "embed", [embed, ids])),
+    positions: b.input("positions", "int64", ["batch", "tokens"]),
+    mask: b.input("mask", "float32", ["batch?", 1, "queries", spec.rows === "cache" ? "keys" : "tokens"]),
+  };
+  const attentionOut: Value[] = [];
   for (let layer = 0; layer < shape.layers; layer++) {
-    x = drawLayer({ b, architecture, shape, tap, read, checkpoint, inputs, layer }, x);
+    flow = drawLayer({ b, architecture, shape, tap, read, checkpoint, tables, layer, spec, edited }, flow);
+    attentionOut.push(
+      read(`${architecture.layer(layer)}${architecture.attentionOut}.weight`, shape.projections["attn.out"]),
+    );
   }
-  const unembed = checkpoint.config.tie_word_embeddings
-    ? embed
-    : read(architecture.unembed, [shape.vocab, shape.width]);
-  drawReadout({ b, shape, norm: read(architecture.finalNorm, [shape.width]), unembed }, x);
-  return b.finish();
+  return {
+    b,
+    shape,
+    taps,
+    last: flow.x,
+    finalNorm: read(architecture.finalNorm, [shape.width]),
+    unembed: checkpoint.config.tie_word_embeddings
+      ? embed
+      : read(architecture.unembed, [shape.vocab, shape.width]),
+    attentionOut,
+  };
 }
 
-interface Inputs {
+/** Rotary tables, a row a position, as far as this call's positions reach. */
+interface Tables {
+  readonly cos: Value;
+  readonly sin: Value;
+}
+
+/** What belongs to the rows of the batch as they are at one place. */
+interface Flow {
+  /** Residual, [batch, tokens, width]. */
+  readonly x: Value;
   /** Absolute position of each token, [batch, tokens]. */
   readonly positions: Value;
   /** Added to the attention scores: 0 where a token may look, a huge negative number where not,
    * [1|batch, 1, G * tokens, past + tokens]: the same rows once for each query head of a group. */
   readonly mask: Value;
-  /** Rotary tables, a row a position, as far as this call's positions reach. */
-  readonly cos: Value;
-  readonly sin: Value;
 }
 
 interface Layer {
@@ -61,8 +106,35 @@ interface Layer {
   readonly tap: (tap: Tap, value: Value) => Value;
   readonly read: WeightReader;
   readonly checkpoint: Checkpoint;
-  readonly inputs: Inputs;
+  readonly tables: Tables;
   readonly layer: number;
+  readonly spec: DecoderSpec;
+  readonly edited: ReadonlySet<Tap>;
+}
+
+/** Parts of a layer, and the sites that each begins before; rows may be repeated at the beginning of a part. */
+export const PARTS = {
+  attention: ["resid_pre", "attn.q", "attn.k", "attn.v"],
+  head: ["attn.head", "attn.out"],
+  mlp: ["mlp.gate", "mlp.up", "mlp.act", "mlp.out", "resid_post"],
+} as const;
+export type Part = keyof typeof PARTS;
+
+/** Where rows are repeated for a tap, as in the name of the input `spread.<place>`. */
+export function spreadPlace(tap: Tap): string {
+  const [, layer, site] = /^layers\.(\d+)\.(.+)$/.exec(tap) ?? ["", "0", "resid_pre"];
+  const part = (Object.keys(PARTS) as Part[]).find((name) =>
+    (PARTS[name] as readonly string[]).includes(site!)
+  );
+  return `${layer}.${part}`;
+}
+
+/** Chooses and repeats rows of values that stand side by side, by the input `spread.<layer>.<part>`. */
+function spread({ b, layer, spec, edited }: Layer, part: Part, values: readonly Value[]): readonly Value[] {
+  const place = `${layer}.${part}`;
+  if (spec.rows !== "spread" || ![...edited].some((tap) => spreadPlace(tap) === place)) return values;
+  const rows = b.input(`spread.${place}`, "int64", [`batch.${place}`]);
+  return values.map((value) => b.node("Gather", `${value.name}.spread.${place}`, [value, rows]));
 }
 
 type WeightReader = (name: string, shape: readonly number[]) => Value;
@@ -83,8 +155,7 @@ function tensor(checkpoint: Checkpoint, name: string, shape: readonly number[]):
   return ref;
 }
 
-/** Residual in, residual out, [batch, tokens, width]. */
-function drawLayer(place: Layer, input: Value): Value {
+function drawLayer(place: Layer, flow: Flow): Flow {
   const { b, architecture, shape, tap, read, layer } = place;
   const at = (name: string) => `layers.${layer}.${name}`;
   const norm = (name: string, weight: string, x: Value) =>
@@ -92,12 +163,29 @@ function drawLayer(place: Layer, input: Value): Value {
       x,
       weight: read(architecture.layer(layer) + weight, [shape.width]),
       epsilon: shape.epsilon,
-    });
-  const residual = tap(`layers.${layer}.resid_pre`, input);
+    })[0];
+  const [x, positions, mask] = spread(place, "attention", [flow.x, flow.positions, flow.mask]) as Triple;
+  const before = tap(`layers.${layer}.resid_pre`, x);
+  const mixed = drawAttention(place, {
+    x: norm("attn.norm", architecture.attentionNorm, before),
+    positions,
+    mask,
+  });
 
-  const attended = drawAttention(place, norm("attn.norm", architecture.attentionNorm, residual));
-  const middle = b.node("Add", at("resid_mid"), [residual, attended]);
+  const [heads, residual, positions2, mask2] = spread(place, "head", [
+    mixed,
+    before,
+    positions,
+    mask,
+  ]) as Quadruple;
+  const head = tap(`layers.${layer}.attn.head`, heads);
+  const attended = tap(
+    `layers.${layer}.attn.out`,
+    project(place, { site: "attn.out", name: architecture.attentionOut, x: head }),
+  );
+  const sum = b.node("Add", at("resid_mid"), [residual, attended]);
 
+  const [middle, positions3, mask3] = spread(place, "mlp", [sum, positions2, mask2]) as Triple;
   const h = norm("mlp.norm", architecture.mlpNorm, middle);
   const gate = tap(
     `layers.${layer}.mlp.gate`,
@@ -110,25 +198,31 @@ function drawLayer(place: Layer, input: Value): Value {
     `layers.${layer}.mlp.out`,
     project(place, { site: "mlp.out", name: architecture.down, x: act }),
   );
-  return tap(`layers.${layer}.resid_post`, b.node("Add", at("resid_post"), [middle, down]));
+  const after = tap(`layers.${layer}.resid_post`, b.node("Add", at("resid_post"), [middle, down]));
+  return { x: after, positions: positions3, mask: mask3 };
 }
 
-function drawAttention(place: Layer, h: Value): Value {
-  const { b, architecture, shape, tap, layer, inputs } = place;
+type Triple = readonly [Value, Value, Value];
+type Quadruple = readonly [Value, Value, Value, Value];
+
+/** Outputs of all heads side by side, [batch, tokens, heads * headDim]. */
+function drawAttention(place: Layer, { x: h, positions, mask }: Flow): Value {
+  const { b, architecture, shape, tap, layer, tables, spec } = place;
   const { heads, kvHeads, headDim } = shape;
   const at = (name: string) => `layers.${layer}.${name}`;
   /** [batch, tokens, n * headDim] -> [batch, n, tokens, headDim] */
   const split = (name: string, x: Value, n: number) => {
-    const apart = b.node("Reshape", at(`${name}.apart`), [x, b.ints([0, 0, n, headDim])]);
+    const apart = b.reshape(at(`${name}.apart`), x, [...x.shape.slice(0, 2), n, headDim]);
     return b.node("Transpose", at(`${name}.heads`), [apart], { perm: [0n, 2n, 1n, 3n] });
   };
   const turn = (name: string, x: Value) =>
-    b.node("RotaryEmbedding", at(`${name}.turned`), [x, inputs.positions, inputs.cos, inputs.sin]);
+    b.node("RotaryEmbedding", at(`${name}.turned`), [x, positions, tables.cos, tables.sin]);
   /** Keys or values so far: those that came in, then those of this call. */
   const extend = (name: "k" | "v", x: Value) => {
+    if (spec.rows !== "cache") return x;
     const past = b.input(`past.${layer}.${name}`, "float32", ["batch", kvHeads, "past", headDim]);
-    const all = b.node("Concat", `present.${layer}.${name}`, [past, x], { axis: 2n });
-    b.output(all, ["batch", kvHeads, "keys", headDim]);
+    const all = b.concat(`present.${layer}.${name}`, [past, x], { axis: 2, size: "keys" });
+    b.output(all);
     return all;
   };
 
@@ -137,28 +231,21 @@ function drawAttention(place: Layer, h: Value): Value {
   const v = tap(`layers.${layer}.attn.v`, project(place, { site: "attn.v", name: architecture.v, x: h }));
   const keys = extend("k", turn("attn.k", split("attn.k", k, kvHeads)));
   const values = extend("v", split("attn.v", v, kvHeads));
-  const queries = b.node("Reshape", at("attn.q.grouped"), [
-    turn("attn.q", split("attn.q", q, heads)),
-    b.ints([0, kvHeads, -1, headDim]),
-  ]);
+  const turned = turn("attn.q", split("attn.q", q, heads)),
+    [batch, , tokens] = turned.shape as [Dim, Dim, Dim];
+  const queries = b.reshape(at("attn.q.grouped"), turned, [batch, kvHeads, "queries", headDim]);
 
   const score = b.node("FusedMatMul", at("attn.score"), [queries, keys], {
     transB: 1n,
     alpha: headDim ** -0.5,
   });
-  const masked = b.node("Add", at("attn.masked"), [score, inputs.mask]);
-  const weights = b.node("Softmax", at("attn.weights"), [masked], { axis: -1n });
-  const mixed = b.node("MatMul", at("attn.mixed"), [weights, values]);
-  const apart = b.node("Reshape", at("attn.apart"), [mixed, b.ints([0, heads, -1, headDim])]);
+  const weights = b.node("Softmax", at("attn.weights"), [b.node("Add", at("attn.masked"), [score, mask])], {
+    axis: -1n,
+  });
+  const mixed = b.node("FusedMatMul", at("attn.mixed"), [weights, values]);
+  const apart = b.reshape(at("attn.apart"), mixed, [batch, heads, tokens, headDim]);
   const back = b.node("Transpose", at("attn.back"), [apart], { perm: [0n, 2n, 1n, 3n] });
-  const head = tap(
-    `layers.${layer}.attn.head`,
-    b.node("Reshape", at("attn.head"), [back, b.ints([0, 0, heads * headDim])]),
-  );
-  return tap(
-    `layers.${layer}.attn.out`,
-    project(place, { site: "attn.out", name: architecture.attentionOut, x: head }),
-  );
+  return b.reshape(at("attn.head"), back, [batch, tokens, heads * headDim]);
 }
 
 /** The projection `name` of h, with its bias where the config says so, [batch, tokens, out]. */
@@ -189,32 +276,8 @@ interface Norm {
   readonly epsilon: number;
 }
 
-/** x / sqrt(mean(x^2) + epsilon) * weight over the last axis (Zhang and Sennrich, RMSNorm, arXiv 1910.07467). */
-function normalise(b: Builder, at: string, { x, weight, epsilon }: Norm): Value {
-  return b.node("SimplifiedLayerNormalization", at, [x, weight], { axis: -1n, epsilon });
-}
-
-interface Readout {
-  readonly b: Builder;
-  readonly shape: Hyperparameters;
-  readonly norm: Value;
-  readonly unembed: Value;
-}
-
-/** Only rows that are read go through the output matrix, and only what was asked of their logits leaves. */
-function drawReadout({ b, shape, norm, unembed }: Readout, x: Value): void {
-  const rows = b.input("rows", "int64", ["rows"]); // indices into batch * tokens
-  const picks = b.input("picks", "int64", ["picks"]); // indices into rows * vocab
-  const flat = b.node("Reshape", "final.flat", [x, b.ints([-1, shape.width])]);
-  const chosen = b.node("Gather", "final.rows", [flat, rows]);
-  const normed = normalise(b, "final.norm", { x: chosen, weight: norm, epsilon: shape.epsilon });
-  const logits = b.node("FusedMatMul", "logits", [normed, unembed], { transB: 1n });
-  b.output(logits, ["rows", shape.vocab]);
-  const axis = { keepdims: 0n };
-  b.output(b.node("ReduceLogSumExp", "logsumexp", [logits, b.ints([-1])], axis), ["rows"]);
-  b.output(b.node("ReduceMax", "topLogit", [logits, b.ints([-1])], axis), ["rows"]);
-  b.output(b.node("ArgMax", "top", [logits], { axis: -1n, keepdims: 0n }), ["rows"]);
-  b.output(b.node("Gather", "picked", [b.node("Reshape", "logits.flat", [logits, b.ints([-1])]), picks]), [
-    "picks",
-  ]);
+/** x / sqrt(mean(x^2) + epsilon) * weight over the last axis, and the factor before the weight (Zhang and Sennrich, RMSNorm, arXiv
+ * 1910.07467). */
+export function normalise(b: Builder, at: string, { x, weight, epsilon }: Norm): readonly [Value, Value] {
+  return b.nodes("SimplifiedLayerNormalization", at, [x, weight], { axis: -1n, epsilon }) as [Value, Value];
 }

@@ -8,14 +8,15 @@
  */
 import { type Edit, type Tap, UserError } from "../../../core/mod.ts";
 import { columnsOf, type Hyperparameters, unitsOf } from "../architectures/shape.ts";
-import type { Builder, Value } from "./graph.ts";
+import type { Builder, Dim, Value } from "./graph.ts";
 
 /** Gives the function that a decoder calls at every place; it leaves places outside `taps` as they are. */
 export function editInputs(b: Builder, taps: ReadonlySet<Tap>): (tap: Tap, value: Value) => Value {
   return (tap, value) => {
     if (!taps.has(tap)) return value;
+    const [batch, tokens, columns] = value.shape as [Dim, Dim, Dim];
     const input = (name: string) =>
-      b.input(`${tap}.${name}`, "float32", [`${tap}.batch`, `${tap}.tokens`, `${tap}.columns`]);
+      b.input(`${tap}.${name}`, "float32", [`${batch}?`, `${tokens}?`, columns]);
     return b.node("Add", `${tap}.edited`, [
       b.node("Mul", `${tap}.scaled`, [value, input("gain")]),
       input("offset"),
@@ -59,7 +60,9 @@ export function checkEdits(edits: readonly Edit[], shape: Hyperparameters, taps:
     if (position !== undefined) {
       refuse(`position is ${position}, wanted a whole number in [0, ${shape.context})`);
     }
-    if (typeof edit.value === "number") {
+    if (edit.value === undefined) {
+      if (!edit.from) refuse("it has no value, wanted a number, a list of numbers, or from");
+    } else if (typeof edit.value === "number") {
       if (!Number.isFinite(edit.value)) refuse(`value is ${edit.value}, wanted a finite number`);
     } else if (edit.value.length !== edit.units.length && edit.value.length !== edit.units.length * values) {
       const wanted = values === 1
@@ -125,7 +128,7 @@ function apply(edit: Edit, shape: Hyperparameters, { gain, offset, start }: Targ
 }
 
 function valueAt(
-  { value, units }: Edit,
+  { value = 0, units }: Edit,
   unit: number,
   { j, span }: { readonly j: number; readonly span: number },
 ): number {

@@ -7,15 +7,8 @@ import {
   TensorProto_DataLocation,
   TensorProto_DataType,
 } from "onnx-buf";
-import {
-  type Attribute,
-  type Constant,
-  type Graph,
-  type Node,
-  OPS,
-  type Port,
-  type Weight,
-} from "./graph.ts";
+import { type Attribute, type Constant, type Graph, type Node, type Value, type Weight } from "./graph.ts";
+import { OPS } from "./ops/mod.ts";
 
 const TYPES = { float32: TensorProto_DataType.FLOAT, int64: TensorProto_DataType.INT64 } as const;
 
@@ -39,12 +32,15 @@ export function encode(graph: Graph): Uint8Array {
   );
 }
 
-function port({ name, dtype, shape }: Port) {
-  const dim = shape.map((size) => ({
-    value: typeof size === "number"
-      ? { case: "dimValue" as const, value: BigInt(size) }
-      : { case: "dimParam" as const, value: size },
-  }));
+function port({ name, dtype, shape }: Value) {
+  // A size that may be 1 has no name: the runtime takes equal names for equal sizes.
+  const dim = shape.map((size) =>
+    typeof size === "number"
+      ? { value: { case: "dimValue" as const, value: BigInt(size) } }
+      : size.endsWith("?")
+      ? {}
+      : { value: { case: "dimParam" as const, value: size } }
+  );
   return {
     name,
     type: { value: { case: "tensorType" as const, value: { elemType: TYPES[dtype], shape: { dim } } } },
@@ -55,7 +51,7 @@ function node({ op, name, inputs, outputs, attributes }: Node) {
   return {
     name,
     opType: op,
-    domain: OPS[op],
+    domain: OPS[op].domain,
     input: inputs.map((value) => value?.name ?? ""),
     output: outputs.map((value) => value.name),
     attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
@@ -65,6 +61,9 @@ function node({ op, name, inputs, outputs, attributes }: Node) {
 function attribute(name: string, value: Attribute): MessageInitShape<typeof AttributeProtoSchema> {
   if (typeof value === "bigint") return { name, type: AttributeProto_AttributeType.INT, i: value };
   if (typeof value === "number") return { name, type: AttributeProto_AttributeType.FLOAT, f: value };
+  if (typeof value === "string") {
+    return { name, type: AttributeProto_AttributeType.STRING, s: new TextEncoder().encode(value) };
+  }
   return { name, type: AttributeProto_AttributeType.INTS, ints: [...value] };
 }
 

@@ -8,6 +8,8 @@ export interface TensorData {
 export interface SessionOptions {
   /** 0 lets the runtime choose. */
   readonly threads: number;
+  /** Keep a copy of the weights in the layout that products are fastest in; else they are mapped from their file, once in memory. */
+  readonly packed: boolean;
 }
 
 /** Keys and values kept from an earlier call, its rows chosen and repeated as `rows` says. */

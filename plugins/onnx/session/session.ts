@@ -2,6 +2,8 @@
 import * as comlink from "comlink";
 import type { Call, Reply, Runtime, SessionOptions } from "./door.ts";
 
+export type { SessionOptions };
+
 export interface Session extends AsyncDisposable {
   /** @throws when the runtime refuses the call or its Worker has died. */
   run(call: Call): Promise<Reply>;

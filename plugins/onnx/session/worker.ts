@@ -35,7 +35,7 @@ function createRuntime(): Runtime {
   };
 }
 
-function sessionOptions({ threads }: SessionOptions): ort.InferenceSession.SessionOptions {
+function sessionOptions({ threads, packed }: SessionOptions): ort.InferenceSession.SessionOptions {
   return {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
@@ -45,8 +45,10 @@ function sessionOptions({ threads }: SessionOptions): ort.InferenceSession.Sessi
     enableMemPattern: false, // shapes differ from batch to batch
     logSeverityLevel: 4, // errors come back as errors
     extra: {
-      // Weights are packed: a second copy in memory, a tenth faster.
-      session: { model_external_initializers_file_folder_path: "/" },
+      session: {
+        model_external_initializers_file_folder_path: "/",
+        disable_prepacking: packed ? "0" : "1",
+      },
     },
   };
 }

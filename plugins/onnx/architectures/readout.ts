@@ -1,0 +1,54 @@
+/** From the last residual to logits, of the rows that are read alone. */
+import type { Value } from "../graph/graph.ts";
+import { type Drawing, normalise } from "./decoder.ts";
+
+export interface Readout {
+  /** [rows, width]: the last residual after its norm, and [rows, 1]: the norm's factor. */
+  readonly normed: Value;
+  readonly factor: Value;
+  /** [rows, vocab]. */
+  readonly logits: Value;
+  /** [rows]. */
+  readonly logsumexp: Value;
+  /** [picks]: single logits. */
+  readonly picked: Value;
+  /** Indices into batch * tokens, [rows]. */
+  readonly rows: Value;
+}
+
+/** Inputs `rows` (indices into batch * tokens) and `picks` (indices into rows * vocab). */
+export function drawReadout({ b, shape, finalNorm, unembed, last }: Drawing): Readout {
+  const rows = b.input("rows", "int64", ["rows"]);
+  const picks = b.input("picks", "int64", ["picks"]);
+  const chosen = b.node("Gather", "final.rows", [flatten({ b }, "final.flat", last), rows]);
+  const [normed, factor] = normalise(b, "final.norm", {
+    x: chosen,
+    weight: finalNorm,
+    epsilon: shape.epsilon,
+  });
+  const logits = b.node("FusedMatMul", "logits", [normed, unembed], { transB: 1n });
+  const flat = b.reshape("logits.flat", logits, ["rows*vocab"]);
+  return {
+    normed,
+    factor,
+    logits,
+    logsumexp: b.node("ReduceLogSumExp", "logsumexp", [logits, b.ints([-1])], { keepdims: 0n }),
+    picked: b.node("Gather", "picked", [flat, picks]),
+    rows,
+  };
+}
+
+/** [batch, tokens, columns] -> [batch * tokens, columns] */
+export function flatten({ b }: Pick<Drawing, "b">, at: string, x: Value): Value {
+  return b.reshape(at, x, ["batch*tokens", x.shape.at(-1)!]);
+}
+
+/** What scoring and generation read: single logits with their log-sum-exp, the best token and its logit. */
+export function drawScoring(drawing: Drawing): void {
+  const { b } = drawing, { logits, logsumexp, picked } = drawReadout(drawing);
+  b.output(logits);
+  b.output(logsumexp);
+  b.output(b.node("ReduceMax", "topLogit", [logits, b.ints([-1])], { keepdims: 0n }));
+  b.output(b.node("ArgMax", "top", [logits], { axis: -1n, keepdims: 0n }));
+  b.output(picked);
+}

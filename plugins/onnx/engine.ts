@@ -1,0 +1,87 @@
+/** Graphs of one checkpoint and the sessions that run them, opened when first asked for. */
+import type { Tap } from "../../core/mod.ts";
+import type { Architecture } from "./architectures/architecture.ts";
+import { drawDecoder } from "./architectures/decoder.ts";
+import { drawScoring } from "./architectures/readout.ts";
+import type { RotaryTables } from "./architectures/rope.ts";
+import type { Hyperparameters } from "./architectures/shape.ts";
+import { encode } from "./graph/encode.ts";
+import type { Graph } from "./graph/graph.ts";
+import { type Drawn, drawObservations } from "./graph/observe.ts";
+import { openSession, type Session, type SessionOptions } from "./session/session.ts";
+import type { Checkpoint } from "./weights/types.ts";
+
+/** What a graph is for. Lists are sorted, so that the same wish is the same graph. */
+export interface GraphSpec {
+  /** "score": logits of read rows, with keys and values in and out; "sweep": the same for rows that differ by their edits, without keys and
+   * values; "run": observations. */
+  readonly kind: "score" | "sweep" | "run";
+  /** Taps that carry edits. */
+  readonly edits: readonly Tap[];
+  /** Default none. In a graph of kind "score" activations alone, pool "none". */
+  readonly observe?: readonly Drawn[];
+  /** Whether a run reads logits. */
+  readonly objective?: boolean;
+}
+
+export interface Engine extends AsyncDisposable {
+  readonly shape: Hyperparameters;
+  readonly rotary: (rows: number) => RotaryTables;
+  /** Taps that every scoring graph carries. */
+  readonly taps: readonly Tap[];
+  session(spec: GraphSpec): Promise<Session>;
+}
+
+/** Sessions open at once: one to score with and one to look with. */
+const OPEN = 2;
+
+export interface EngineOptions {
+  readonly architecture: Architecture;
+  readonly shape: Hyperparameters;
+  readonly rotary: Engine["rotary"];
+  readonly taps: readonly Tap[];
+  readonly session: SessionOptions;
+}
+
+export function createEngine(checkpoint: Checkpoint, options: EngineOptions): Engine {
+  const { architecture, shape, rotary, taps, session } = options;
+  const sessions = new Map<string, Promise<Session>>();
+  const close = async (key: string) => {
+    const old = sessions.get(key);
+    sessions.delete(key);
+    await (await old)?.[Symbol.asyncDispose]();
+  };
+  return {
+    shape,
+    rotary,
+    taps,
+    async session(spec) {
+      const key = JSON.stringify(spec);
+      const known = sessions.get(key);
+      if (known) {
+        // The one used last stands last.
+        sessions.delete(key);
+        sessions.set(key, known);
+        return known;
+      }
+      while (sessions.size >= OPEN) await close([...sessions.keys()][0]!);
+      const opened = openSession(encode(drawGraph(architecture, checkpoint, spec)), session);
+      sessions.set(key, opened);
+      opened.catch(() => sessions.delete(key));
+      return opened;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const key of [...sessions.keys()]) await close(key);
+    },
+  };
+}
+
+/** @throws {UserError} for a tensor that is missing or has the wrong shape. */
+export function drawGraph(architecture: Architecture, checkpoint: Checkpoint, spec: GraphSpec): Graph {
+  const { kind, edits, observe = [], objective = false } = spec;
+  const rows = kind === "score" ? "cache" : kind === "sweep" ? "spread" : "plain";
+  const drawing = drawDecoder(architecture, checkpoint, { edits, rows });
+  if (kind !== "run") drawScoring(drawing);
+  if (kind !== "sweep") drawObservations(drawing, observe, objective);
+  return drawing.b.finish();
+}

@@ -1,0 +1,90 @@
+/** Ops that work number by number. */
+import type { Value } from "../graph.ts";
+import type { OpName } from "./names.ts";
+import { broadcastShapes, map, zip } from "./broadcast.ts";
+import { type AnyOp, float, like, op } from "./op.ts";
+
+type Two = readonly [x: Value, y: Value];
+type One = readonly [x: Value];
+
+const meet = ([x, y]: Two, _: unknown, at: string) => [
+  { dtype: x.dtype, shape: broadcastShapes(x.shape, y.shape, at) },
+];
+const same = ([x]: One) => [like(x)];
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+
+export const ELEMENTWISE = {
+  Add: op<Two>({
+    domain: "",
+    infer: meet,
+    evaluate: ([x, y]) => [zip(x, y, (a, b) => a + b)],
+    vjp: ({ cotangent: g }) => [g, g],
+  }),
+  Sub: op<Two>({
+    domain: "",
+    infer: meet,
+    evaluate: ([x, y]) => [zip(x, y, (a, b) => a - b)],
+    vjp: ({ cotangent: g, emit }) => [g, emit("Neg", [g])],
+  }),
+  Mul: op<Two>({
+    domain: "",
+    infer: meet,
+    evaluate: ([x, y]) => [zip(x, y, (a, b) => a * b)],
+    vjp: ({ inputs: [x, y], cotangent: g, emit }) => [emit("Mul", [g, y]), emit("Mul", [g, x])],
+  }),
+  Identity: op<One>({
+    domain: "",
+    infer: same,
+    evaluate: ([x]) => [x],
+    vjp: ({ cotangent: g }) => [g],
+  }),
+  Neg: op<One>({
+    domain: "",
+    infer: same,
+    evaluate: ([x]) => [map(x, (a) => -a)],
+    vjp: ({ cotangent: g, emit }) => [emit("Neg", [g])],
+  }),
+  Sqrt: op<One>({
+    domain: "",
+    infer: same,
+    evaluate: ([x]) => [map(x, Math.sqrt)],
+    vjp: ({ outputs: [y], cotangent: g, emit }) => [
+      emit("Div", [g, emit("Add", [y, y])]),
+    ],
+  }),
+  Div: op<Two>({
+    domain: "",
+    infer: meet,
+    evaluate: ([x, y]) => [zip(x, y, (a, b) => a / b)],
+    vjp: ({ inputs: [, y], outputs: [z], cotangent: g, emit }) => {
+      const dx = emit("Div", [g, y]);
+      return [dx, emit("Neg", [emit("Mul", [dx, z])])];
+    },
+  }),
+  Sigmoid: op<One>({
+    domain: "",
+    infer: same,
+    evaluate: ([x]) => [map(x, sigmoid)],
+    // y' = y - y^2
+    vjp: ({ outputs: [y], cotangent: g, emit }) => {
+      const gy = emit("Mul", [g, y!]);
+      return [emit("Sub", [gy, emit("Mul", [gy, y!])])];
+    },
+  }),
+  /** x * sigmoid(alpha * x); SiLU with alpha 1. */
+  QuickGelu: op<One>({
+    domain: "com.microsoft",
+    infer: same,
+    evaluate: ([x], attributes) => {
+      const alpha = float(attributes, "alpha", 1.702);
+      return [map(x, (a) => a * sigmoid(alpha * a))];
+    },
+    // y' = s + alpha y (1 - s) = s (1 + alpha (x - y)), s = sigmoid(alpha x): the second form is one pass over the numbers shorter.
+    vjp: ({ inputs: [x], outputs: [y], cotangent: g, attributes, emit }) => {
+      const alpha = float(attributes, "alpha", 1.702);
+      const times = (value: Value) => alpha === 1 ? value : emit("Mul", [value, emit.builder.scalar(alpha)]);
+      const gs = emit("Mul", [g, emit("Sigmoid", [times(x)])]);
+      return [emit("Add", [gs, emit("Mul", [gs, times(emit("Sub", [x, y!]))])])];
+    },
+  }),
+} satisfies Partial<Record<OpName, AnyOp>>;
