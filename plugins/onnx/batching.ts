@@ -70,13 +70,18 @@ export function planBatches(requests: readonly ScoreRequest[], budget: number): 
   });
   return [...classes.values()].flatMap((members) => {
     const edits = requests[members[0]!]!.edits ?? [];
-    const sorted = members.toSorted((a, b) => compare(requests[a]!.prompt, requests[b]!.prompt) || a - b);
+    const sorted = inOrder(requests, members);
     return split(requests, sorted).groups.map(({ prefixLength, members }) => ({
       prefix: requests[members[0]!]!.prompt.slice(0, prefixLength),
       edits,
       batches: pack(joinRows(requests, members, prefixLength), budget),
     }));
   });
+}
+
+/** Members in the lexical order of their prompts. */
+export function inOrder(requests: readonly ScoreRequest[], members: readonly number[]): readonly number[] {
+  return members.toSorted((a, b) => compare(requests[a]!.prompt, requests[b]!.prompt) || a - b);
 }
 
 function compare(a: readonly number[], b: readonly number[]): number {
@@ -118,8 +123,8 @@ function split(requests: readonly ScoreRequest[], members: readonly number[]): S
   return cost < whole.cost ? { cost, groups: parts.flatMap((part) => part.groups) } : whole;
 }
 
-/** Rows of a group: requests whose prompts go on together beyond the prefix stand in one row. */
-function joinRows(
+/** Rows of a group, its members in lexical order: requests whose prompts go on together beyond the prefix stand in one row. */
+export function joinRows(
   requests: readonly ScoreRequest[],
   members: readonly number[],
   prefixLength: number,

@@ -25,6 +25,8 @@ export interface GraphSpec {
 }
 
 export interface Engine extends AsyncDisposable {
+  /** Of the model, for messages. */
+  readonly name: string;
   readonly shape: Hyperparameters;
   readonly rotary: (rows: number) => RotaryTables;
   /** Taps that every scoring graph carries. */
@@ -36,6 +38,7 @@ export interface Engine extends AsyncDisposable {
 const OPEN = 2;
 
 export interface EngineOptions {
+  readonly name: string;
   readonly architecture: Architecture;
   readonly shape: Hyperparameters;
   readonly rotary: Engine["rotary"];
@@ -44,7 +47,7 @@ export interface EngineOptions {
 }
 
 export function createEngine(checkpoint: Checkpoint, options: EngineOptions): Engine {
-  const { architecture, shape, rotary, taps, session } = options;
+  const { name, architecture, shape, rotary, taps, session } = options;
   const sessions = new Map<string, Promise<Session>>();
   const close = async (key: string) => {
     const old = sessions.get(key);
@@ -52,6 +55,7 @@ export function createEngine(checkpoint: Checkpoint, options: EngineOptions): En
     await (await old)?.[Symbol.asyncDispose]();
   };
   return {
+    name,
     shape,
     rotary,
     taps,

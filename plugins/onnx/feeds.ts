@@ -25,12 +25,14 @@ export interface FeedOptions {
   readonly taps: readonly Tap[];
   /** Keys that come in from an earlier call. */
   readonly past: number;
+  /** Whether each row has a mask of its own, or rows that see alike have one together (default). */
+  readonly masks?: "each" | "shared";
 }
 
 /** Inputs of one call without its rows and picks; rows are padded on the right with token 0, which nothing looks at. */
 export function feedsOf(
   rows: readonly FeedRow[],
-  { shape, rotary, taps, past }: FeedOptions,
+  { shape, rotary, taps, past, masks = "shared" }: FeedOptions,
 ): Record<string, TensorData> {
   const batch = rows.length, tokens = Math.max(...rows.map((row) => row.tokens.length));
   const ids = new BigInt64Array(batch * tokens), positions = new BigInt64Array(batch * tokens);
@@ -49,11 +51,20 @@ export function feedsOf(
     positions: { data: positions, dims },
     cos: { data: cos, dims: [angles, shape.headDim / 2] },
     sin: { data: sin, dims: [angles, shape.headDim / 2] },
-    mask: maskOf(rows, { tokens, past, group: shape.heads / shape.kvHeads }),
+    mask: maskOf(rows, { tokens, past, group: shape.heads / shape.kvHeads, masks }),
   };
-  const editRows: EditRow[] = rows.map((row, r) => ({
+  return { ...feeds, ...editFeeds(rows, { shape, taps }) };
+}
+
+/** Gains and offsets of the taps for rows padded to the longest. */
+export function editFeeds(
+  rows: readonly FeedRow[],
+  { shape, taps }: Pick<FeedOptions, "shape" | "taps">,
+): Record<string, TensorData> {
+  const feeds: Record<string, TensorData> = {};
+  const editRows = rows.map((row): EditRow => ({
     edits: row.edits,
-    positions: places[r]!,
+    positions: positionsOf(row),
     generated: row.tokens.map((token) => token.generated),
   }));
   for (const tap of taps) {
@@ -64,8 +75,8 @@ export function feedsOf(
   return feeds;
 }
 
-/** A token stands one after its parent. */
-function positionsOf({ tokens, start }: FeedRow): number[] {
+/** Absolute position of each token: one after its parent's. */
+export function positionsOf({ tokens, start }: Pick<FeedRow, "tokens" | "start">): number[] {
   const positions: number[] = [];
   for (const { parent } of tokens) positions.push(parent < 0 ? start : positions[parent]! + 1);
   return positions;
@@ -75,14 +86,15 @@ interface MaskSize {
   readonly tokens: number;
   readonly past: number;
   readonly group: number;
+  readonly masks: "each" | "shared";
 }
 
 /** [1|batch, 1, group * tokens, past + tokens]; one for all rows when each is a plain run of text that sees the whole past. */
-function maskOf(rows: readonly FeedRow[], { tokens, past, group }: MaskSize): TensorData {
+function maskOf(rows: readonly FeedRow[], { tokens, past, group, masks: kind }: MaskSize): TensorData {
   const alike = rows.every((row) =>
     row.past === undefined && row.tokens.every(({ parent }, t) => parent === t - 1)
   );
-  const masks = alike ? 1 : rows.length, keys = past + tokens;
+  const masks = alike && kind === "shared" ? 1 : rows.length, keys = past + tokens;
   const data = new Float32Array(masks * group * tokens * keys).fill(NEVER);
   for (let r = 0; r < masks; r++) {
     const base = r * group * tokens * keys, row = rows[r]!;

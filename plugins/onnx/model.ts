@@ -24,7 +24,7 @@ import { feedsOf } from "./feeds.ts";
 import { decodingOf, generate } from "./generate.ts";
 import { checkEdits } from "./graph/edits.ts";
 import { createEngine, drawGraph, type Engine } from "./engine.ts";
-import { createRunner } from "./run.ts";
+import { createRunner } from "./run/runner.ts";
 import { ints, score, scoring } from "./score.ts";
 import { createTokenizer } from "./tokenizer.ts";
 import { inspectCheckpoint, openCheckpoint } from "./weights/checkpoint.ts";
@@ -119,6 +119,7 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
   const architecture = findArchitecture(info.architecture, checkpoint.path);
   drawGraph(architecture, checkpoint, { kind: "score", edits: options.taps }); // a tensor that is missing is found now
   const engine = createEngine(checkpoint, {
+    name: info.name,
     architecture,
     shape,
     rotary: createRotary(rotaryOf(checkpoint)),

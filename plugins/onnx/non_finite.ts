@@ -4,13 +4,29 @@ import type { RowToken } from "./batching.ts";
 import type { Engine } from "./engine.ts";
 import { feedsOf } from "./feeds.ts";
 import { outputOf } from "./graph/observe.ts";
+import type { TensorData } from "./session/door.ts";
 
-/** Runs one row once more and looks at the residual after every layer. @returns the error that says where it is first not finite. */
-export async function nonFinite(
+/** A row that was computed, from its first token on. */
+export interface Computed {
+  readonly tokens: readonly RowToken[];
+  readonly edits: readonly Edit[];
+  /** "run prompt 3 on demo", for the message. */
+  readonly task: string;
+}
+
+/** @param rowOf the row whose logits stand at a place of the log-sum-exps
+ * @throws {UserError} naming the row and the first layer, where a log-sum-exp is not finite. */
+export async function refuseNonFinite(
   engine: Engine,
-  { tokens, edits }: { readonly tokens: readonly RowToken[]; readonly edits: readonly Edit[] },
-  task: string,
-): Promise<UserError> {
+  logsumexp: TensorData,
+  rowOf: (place: number) => Computed,
+): Promise<void> {
+  const place = Array.from(logsumexp.data, Number).findIndex((value) => !Number.isFinite(value));
+  if (place >= 0) throw await nonFinite(engine, rowOf(place));
+}
+
+/** Runs a row once more and looks at the residual after every layer. @returns the error that says where it is first not finite. */
+async function nonFinite(engine: Engine, { tokens, edits, task }: Computed): Promise<UserError> {
   const taps: Tap[] = [
     "embed",
     ...Array.from({ length: engine.shape.layers }, (_, layer): Tap => `layers.${layer}.resid_post`),

@@ -3,6 +3,8 @@ import type { Edit, ScoredBatch, ScoreOptions, ScoreRequest, ScoreResult } from 
 import type { Engine } from "./engine.ts";
 import { type Batch, type Group, planBatches, type Row, type RowRequest, run } from "./batching.ts";
 import { type FeedRow, feedsOf } from "./feeds.ts";
+import { refuseNonFinite } from "./non_finite.ts";
+import { planSweep, scoreSweep } from "./sweep.ts";
 import type { Reply, TensorData } from "./session/door.ts";
 
 /** Default of ScoreOptions.tokenBudget: large enough for full speed, small enough for 1.5 GB with a 135M model. */
@@ -17,7 +19,12 @@ export async function* score(
   requests: readonly ScoreRequest[],
   options: ScoreOptions,
 ): AsyncGenerator<ScoredBatch> {
-  for (const group of planBatches(requests, options.tokenBudget ?? TOKEN_BUDGET)) {
+  const budget = options.tokenBudget ?? TOKEN_BUDGET, sweep = planSweep(requests, budget);
+  if (sweep) {
+    yield* scoreSweep(engine, sweep, options);
+    return;
+  }
+  for (const group of planBatches(requests, budget)) {
     const edits = [...options.edits ?? [], ...group.edits];
     const wanted = group.batches.filter((batch) => !options.skip?.(batch.indices));
     if (wanted.length === 0) continue;
@@ -55,11 +62,18 @@ interface Work {
 async function runBatch(engine: Engine, { batch, group, edits, cache }: Work): Promise<ScoredBatch> {
   const past = group.prefix.length;
   const rows = batch.rows.map((row): FeedRow => ({ tokens: row.tokens, start: past, edits }));
-  const reads = planReads(batch.rows, engine.shape.vocab);
+  const tokens = Math.max(...rows.map((row) => row.tokens.length));
+  const reads = planReads(batch.rows, { tokens, vocab: engine.shape.vocab });
   const reply = await (await scoring(engine)).run({
     feeds: { ...feedsOf(rows, { ...engine, past }), rows: ints(reads.rows), picks: ints(reads.picks) },
     fetch: ["logsumexp", "topLogit", "top", "picked"],
     ...(cache === undefined ? {} : { past: { cache, rows: rows.map(() => 0) } }),
+  });
+  await refuseNonFinite(engine, reply.outputs["logsumexp"]!, (place) => {
+    const row = batch.rows[Math.floor(reads.rows[place]! / tokens)]!;
+    const before = run(group.prefix, false);
+    const after = row.tokens.map((token) => ({ ...token, parent: token.parent + past }));
+    return { tokens: [...before, ...after], edits, task: taskOf(engine, row) };
   });
   return {
     indices: batch.indices,
@@ -68,7 +82,12 @@ async function runBatch(engine: Engine, { batch, group, edits, cache }: Work): P
   };
 }
 
-interface Reads {
+/** For messages. */
+export function taskOf({ name }: Engine, { requests }: Row): string {
+  return `score prompt ${requests[0]!.index + 1} on ${name}`;
+}
+
+export interface Reads {
   /** Index into batch * tokens of each row of logits. */
   readonly rows: readonly number[];
   /** Index into rows * vocab of each logit asked for, in the order in which collect() meets the picks. */
@@ -77,8 +96,11 @@ interface Reads {
   at(row: number, token: number): number;
 }
 
-function planReads(rows: readonly Row[], vocab: number): Reads {
-  const tokens = Math.max(...rows.map((row) => row.tokens.length));
+/** @param sizes padded length of the rows, and width of a row of logits */
+export function planReads(
+  rows: readonly Row[],
+  { tokens, vocab }: { readonly tokens: number; readonly vocab: number },
+): Reads {
   const places = new Map<number, number>(), picks: number[] = [];
   const at = (row: number, token: number) => {
     const place = row * tokens + token;
@@ -95,7 +117,7 @@ function planReads(rows: readonly Row[], vocab: number): Reads {
   return { rows: [...places.keys()], picks, at };
 }
 
-function collect(rows: readonly Row[], reads: Reads, { outputs }: Reply): ScoreResult[] {
+export function collect(rows: readonly Row[], reads: Reads, { outputs }: Reply): ScoreResult[] {
   const logsumexp = outputs["logsumexp"]!.data, topLogit = outputs["topLogit"]!.data;
   const top = outputs["top"]!.data, picked = outputs["picked"]!.data;
   let next = 0;

@@ -1,5 +1,5 @@
 /** Objectives as weighted readings of logits, checked before anything is computed. */
-import { type Objective, type RunSample, type Target, type Tokenizer, UserError } from "../../core/mod.ts";
+import { type Objective, type RunSample, type Target, type Tokenizer, UserError } from "../../../core/mod.ts";
 
 /** weight * (logit of `id` right after the token at `token`, minus the row's log-sum-exp where `normalised`). */
 export interface Reading {

@@ -1,0 +1,147 @@
+/** From samples to rows that can be fed, in batches of like length; whatever cannot be run is refused here. */
+import {
+  type Edit,
+  type ModelInfo,
+  type Observation,
+  type RunRequest,
+  type RunSample,
+  type Tap,
+  type Tokenizer,
+  UserError,
+} from "../../../core/mod.ts";
+import { unitsOf } from "../architectures/shape.ts";
+import { type RowToken, run } from "../batching.ts";
+import type { Engine } from "../engine.ts";
+import { checkEdits } from "../graph/edits.ts";
+import { type Reading, readingsOf } from "./objective.ts";
+
+/** Most logits that a batch reads at once, unless one sample alone reads more: 128 MB of float32. */
+const LOGITS = 2 ** 25;
+
+export interface RunnerOptions {
+  readonly info: ModelInfo;
+  readonly tokenizer: Tokenizer;
+  /** Refuses token ids that the model cannot take. */
+  readonly text: (ids: readonly number[], more: number, index: number) => void;
+}
+
+/** A sample ready to be fed. */
+export interface Planned {
+  readonly index: number;
+  readonly tokens: readonly RowToken[];
+  readonly promptLength: number;
+  readonly edits: readonly Edit[];
+  readonly readings: readonly Reading[];
+}
+
+export interface PlanOptions extends RunnerOptions {
+  readonly request: RunRequest;
+}
+
+/** @throws {UserError} for whatever cannot be run. */
+export function plan(
+  engine: Engine,
+  samples: readonly RunSample[],
+  options: PlanOptions,
+): readonly Planned[] {
+  const { info, tokenizer, text, request: { objective, observe = [], edits = [], batch } } = options;
+  const { shape } = engine;
+  const taps = new Set([...edits, ...samples.flatMap((sample) => sample.edits ?? [])].map(({ tap }) => tap));
+  checkEdits(edits, shape, taps);
+  for (const observation of observe) checkObservation(engine, observation, { ...options, taps });
+  if (batch !== undefined && !(Number.isInteger(batch) && batch > 0)) {
+    throw new UserError(
+      `Cannot run samples on ${info.name}: batch is ${batch}, wanted a whole number from 1`,
+    );
+  }
+  samples.forEach((sample, index) => {
+    checkEdits(sample.edits ?? [], shape, taps);
+    const { prompt, continuations = [] } = sample;
+    if (continuations.some((ids) => ids.length === 0)) {
+      throw new UserError(
+        `Cannot run prompt ${index + 1} on ${info.name}: a continuation is empty, wanted one token or more`,
+      );
+    }
+    text(prompt, 0, index);
+    for (const ids of continuations) text([...prompt, ...ids.slice(0, -1)], 0, index);
+    if (continuations.every((ids) => ids.length < 2)) {
+      const bad = observe.find(({ over }) => over === "completion");
+      if (bad) {
+        throw new UserError(
+          `Cannot observe ${bad.tap} over the completion on ${info.name}: sample ${
+            index + 1
+          } runs no token of one, wanted a continuation of two tokens or more`,
+        );
+      }
+    }
+  });
+  const readings = objective
+    ? readingsOf(objective, samples, { tokenizer, vocab: shape.vocab, model: info.name })
+    : [];
+  return samples.map((sample, index) => ({
+    index,
+    tokens: tokensOf(sample),
+    promptLength: sample.prompt.length,
+    edits: [...edits, ...sample.edits ?? []],
+    readings: readings[index] ?? [],
+  }));
+}
+
+/** @throws {UserError} for a tap the model has not, or a quantity that the objective does not give. */
+function checkObservation(
+  { shape }: Engine,
+  { tap, quantity, pool }: Observation,
+  { request: { objective }, info, taps }: PlanOptions & { readonly taps: ReadonlySet<Tap> },
+): void {
+  const refuse = (state: string, wanted: string) => {
+    throw new UserError(`Cannot observe ${quantity} at ${tap} on ${info.name}: ${state}, wanted ${wanted}`);
+  };
+  unitsOf(shape, tap);
+  if (quantity !== "activation" && !objective) refuse("there is no objective", "one");
+  if (quantity !== "direct") return;
+  const site = tap.replace(/^layers\.\d+\./, "");
+  if (objective?.kind !== "logitDifference") refuse(`the objective is ${objective?.kind}`, "logitDifference");
+  if (!["embed", "attn.head", "attn.out", "mlp.out"].includes(site)) {
+    refuse("it does not write into the residual", "embed, attn.head, attn.out or mlp.out");
+  }
+  if (pool !== "last") refuse(`pool is ${pool}`, '"last"');
+  const changed = [...taps].find((edited) =>
+    /\.resid_(pre|post)$/.test(edited) ||
+    (site === "attn.head" && edited === tap.replace("attn.head", "attn.out"))
+  );
+  if (changed) refuse(`${changed} is edited, which changes what arrives`, "edits at other taps");
+}
+
+/** The prompt, then each continuation but its last token, as a branch of its own. */
+function tokensOf({ prompt, continuations = [] }: RunSample): readonly RowToken[] {
+  const tokens = run(prompt, false);
+  for (const ids of continuations) {
+    ids.slice(0, -1).forEach((id, t) =>
+      tokens.push({ id, parent: t === 0 ? prompt.length - 1 : tokens.length - 1, generated: true })
+    );
+  }
+  return tokens;
+}
+
+/** Samples of like length, longest first, under the budgets of tokens and logits. */
+export function planBatches(
+  planned: readonly Planned[],
+  budget: number,
+  vocab: number,
+): readonly (readonly Planned[])[] {
+  const sorted = planned.toSorted((a, b) => b.tokens.length - a.tokens.length || a.index - b.index);
+  const batches: Planned[][] = [];
+  let logits = 0;
+  for (const sample of sorted) {
+    const current = batches.at(-1), reads = rowsRead(sample).length * vocab;
+    const fits = current && (current.length + 1) * current[0]!.tokens.length <= budget &&
+      logits + reads <= LOGITS;
+    if (fits) current.push(sample);
+    else batches.push([sample]);
+    logits = fits ? logits + reads : reads;
+  }
+  return batches;
+}
+
+/** Places of a row whose logits are read, each once. */
+export const rowsRead = ({ readings }: Planned) => [...new Set(readings.map(({ token }) => token))];

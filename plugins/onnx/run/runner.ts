@@ -1,0 +1,69 @@
+/** Forward, backward and observations of a list of samples: check, plan batches of like length, run, collect. */
+import type { Observation, Observed, RunRequest, RunResult, RunSample } from "../../../core/mod.ts";
+import { columnsOf, unitsOf } from "../architectures/shape.ts";
+import type { Engine, GraphSpec } from "../engine.ts";
+import { positionsOf } from "../feeds.ts";
+import { type Drawn, outputOf } from "../graph/observe.ts";
+import { refuseNonFinite } from "../non_finite.ts";
+import { callOf, rowOf, sampleAt, valueOf } from "./call.ts";
+import { plan, planBatches, type RunnerOptions } from "./plan.ts";
+import { countsOf, finish } from "./pools.ts";
+
+/** Default of RunRequest.tokenBudget. */
+const TOKEN_BUDGET = 1024;
+
+/** Gives Model.run() of an engine. */
+export function createRunner(engine: Engine, options: RunnerOptions) {
+  return async (samples: readonly RunSample[], request: RunRequest = {}): Promise<RunResult> => {
+    const { observe = [], objective, tokenBudget = TOKEN_BUDGET } = request;
+    const planned = plan(engine, samples, { ...options, request });
+    const spec: GraphSpec = {
+      kind: "run",
+      edits: [...new Set(planned.flatMap(({ edits }) => edits.map(({ tap }) => tap)))].sort(),
+      observe: [...new Map(observe.map(drawnOf).map((drawn) => [outputOf(drawn), drawn])).values()],
+      objective: objective !== undefined,
+    };
+    const values = new Float64Array(objective ? samples.length : 0);
+    const collected = observe.map(() => new Array<Float32Array | Float64Array>(samples.length));
+    const counts = countsOf(planned, request.batch ?? samples.length);
+    for (const batch of planBatches(planned, tokenBudget, engine.shape.vocab)) {
+      const reply = await (await engine.session(spec)).run(callOf(engine, batch, spec));
+      if (objective) {
+        await refuseNonFinite(engine, reply.outputs["logsumexp"]!, (place) => {
+          const { tokens, edits, index } = sampleAt(batch, place);
+          return { tokens, edits, task: `run prompt ${index + 1} on ${options.info.name}` };
+        });
+      }
+      batch.forEach((sample, row) => {
+        const value = objective ? valueOf(batch, row, reply) : 0;
+        const probability = objective?.kind === "probability";
+        if (objective) values[sample.index] = probability ? Math.exp(value) : value;
+        observe.forEach((observation, o) => {
+          const raw = rowOf(reply.outputs[outputOf(drawnOf(observation))]!, batch, { row, sample });
+          const scale = probability && observation.quantity !== "activation" ? Math.exp(value) : 1;
+          collected[o]![sample.index] = finish(raw, observation, { ...counts(sample, observation), scale });
+        });
+      });
+    }
+    return {
+      objective: values,
+      observed: observe.map((observation, o): Observed => ({
+        observation,
+        columns: isPerUnit(observation)
+          ? unitsOf(engine.shape, observation.tap)
+          : columnsOf(engine.shape, observation.tap),
+        values: collected[o]!,
+      })),
+      positions: planned.map(({ tokens }) => positionsOf({ tokens, start: 0 })),
+      tokens: planned.reduce((sum, { tokens }) => sum + tokens.length, 0),
+    };
+  };
+}
+
+const isPerUnit = ({ quantity }: Observation) => quantity === "product" || quantity === "direct";
+const drawnOf = ({ tap, quantity, pool, over = "all" }: Observation): Drawn => ({
+  tap,
+  quantity,
+  pool,
+  over,
+});
