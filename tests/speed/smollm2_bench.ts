@@ -9,40 +9,13 @@ import type { ChoiceItem, Model } from "../../core/mod.ts";
 import { findFiles } from "../../core/data.ts";
 import commonsenseQa from "../../benchmarks/commonsense_qa.ts";
 import nlu from "../../plugins/nlu/mod.ts";
-import { encode } from "../../plugins/onnx/graph/encode.ts";
-import { createBuilder } from "../../plugins/onnx/graph/graph.ts";
 import { backend } from "../../plugins/onnx/model.ts";
-import { openSession, type Session } from "../../plugins/onnx/session/session.ts";
 import { REAL_MODEL, SHARED_DATA, testContext } from "../support.ts";
+import { openProduct, productRate } from "./product.ts";
+import { FLOPS_ROW, FLOPS_TOKEN } from "./smollm2.ts";
 import { median, refuseNoise, watchOthers } from "./quiet.ts";
 
-const WIDTH = 4096, PRODUCTS = 4, ITEMS = 120, NEW_TOKENS = 48;
-/** Multiply-adds of a token in the layers, and of a read row in the output matrix; attention is not counted. */
-const FLOPS_TOKEN = 2 * 30 * (2 * 576 * 576 + 2 * 192 * 576 + 3 * 1536 * 576), FLOPS_ROW = 2 * 576 * 49152;
-
-/** A graph that multiplies by one constant matrix PRODUCTS times, the runtime's best case, and lets one number out. */
-async function openProduct(): Promise<Session> {
-  const file = await Deno.makeTempFile();
-  await Deno.writeFile(file, new Uint8Array(matrix().buffer));
-  const b = createBuilder();
-  const weight = b.weight({ name: "w", shape: [WIDTH, WIDTH], file, offset: 0, length: 4 * WIDTH ** 2 });
-  const last = Array.from({ length: PRODUCTS }, (_, i) => `product.${i}`)
-    .reduce((left, name) => b.node("MatMul", name, [left, weight]), b.input("a", "float32", [WIDTH, WIDTH]));
-  b.output(b.node("ReduceMax", "largest", [last, b.ints([0, 1])], { keepdims: 0n }), []);
-  const session = await openSession(encode(b.finish()), { threads: 2 });
-  await Deno.remove(file);
-  return session;
-}
-
-const matrix = () => new Float32Array(WIDTH * WIDTH).fill(1 / WIDTH);
-
-/** Floating-point operations a second, in 1e9; several products in a call, so that handing over the matrix hardly counts. */
-async function productRate(session: Session): Promise<number> {
-  const feeds = { a: { data: matrix(), dims: [WIDTH, WIDTH] } };
-  const start = performance.now();
-  await session.run({ feeds, fetch: ["largest"] });
-  return PRODUCTS * 2 * WIDTH ** 3 / (performance.now() - start) / 1e6;
-}
+const ITEMS = 120, NEW_TOKENS = 48;
 
 /** A slice of the benchmark from its records to its outcomes. */
 async function scoringRate(model: Model, items: readonly ChoiceItem[]) {
