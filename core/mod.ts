@@ -8,6 +8,7 @@ export * from "./evaluator.ts";
 export { canonicalJson, sha256 } from "./hash.ts";
 export * from "./intervention.ts";
 export * from "./model.ts";
+export * from "./patching.ts";
 export * from "./plugin.ts";
 export * from "./prompt.ts";
 export { createRandom, type Random } from "./random.ts";

@@ -239,7 +239,7 @@ export interface Model extends AsyncDisposable {
   /** Number of units at a tap: columns, or query heads at "attn.head".
    * @throws {UserError} when the model has no such tap. */
   units(tap: Tap): number;
-  /** @throws {UserError} for a prompt and continuation over the context length, two leading BOS ids, or an edit outside the opened taps. */
+  /** @throws {UserError} for a prompt and continuation over the context length, two leading BOS ids, or an edit of a tap or unit that the model lacks. */
   score(requests: readonly ScoreRequest[], options?: ScoreOptions): AsyncIterable<ScoredBatch>;
   /** Greedy, token by token, with a key-value cache. */
   generate(prompts: readonly (readonly number[])[], options: GenerateOptions): AsyncIterable<Generation>;
@@ -253,7 +253,7 @@ export interface Model extends AsyncDisposable {
 }
 
 export interface OpenOptions {
-  /** Taps that edits may name; the graph carries these and no others. */
+  /** Taps that edits will name: one graph carries them all. Others get graphs of their own when they come, a second each. */
   readonly taps: readonly Tap[];
 }
 

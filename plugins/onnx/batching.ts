@@ -63,7 +63,7 @@ const LONGEST_JOINED = 512;
 export function planBatches(requests: readonly ScoreRequest[], budget: number): readonly Group[] {
   const classes = new Map<string, number[]>();
   requests.forEach((request, index) => {
-    const key = JSON.stringify(request.edits ?? []);
+    const key = keyOf(request.edits);
     const members = classes.get(key);
     if (members) members.push(index);
     else classes.set(key, [index]);
@@ -77,6 +77,11 @@ export function planBatches(requests: readonly ScoreRequest[], budget: number): 
       batches: pack(joinRows(requests, members, prefixLength), budget),
     }));
   });
+}
+
+/** Equal for edits that are spelt alike. */
+export function keyOf(edits: readonly Edit[] = []): string {
+  return JSON.stringify(edits, (_, value) => value instanceof Float32Array ? value.join() : value);
 }
 
 /** Members in the lexical order of their prompts. */

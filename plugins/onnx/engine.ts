@@ -48,33 +48,51 @@ export interface EngineOptions {
 
 export function createEngine(checkpoint: Checkpoint, options: EngineOptions): Engine {
   const { name, architecture, shape, rotary, taps, session } = options;
-  const sessions = new Map<string, Promise<Session>>();
+  const sessions = new Map<string, Session>();
   const close = async (key: string) => {
     const old = sessions.get(key);
     sessions.delete(key);
-    await (await old)?.[Symbol.asyncDispose]();
+    await old?.[Symbol.asyncDispose]();
   };
+  /** Closes the one used longest ago of those that nothing goes on in. @returns whether there was one. */
+  const closeIdle = async () => {
+    for (const [key, opened] of sessions) {
+      if (opened.isBusy()) continue;
+      await close(key);
+      return true;
+    }
+    return false;
+  };
+  const find = async (spec: GraphSpec) => {
+    const key = JSON.stringify(spec);
+    const known = sessions.get(key);
+    if (known) {
+      // The one used last stands last.
+      sessions.delete(key);
+      sessions.set(key, known);
+      return known;
+    }
+    while (sessions.size >= OPEN && await closeIdle());
+    const opened = await openSession(encode(drawGraph(architecture, checkpoint, spec)), session);
+    sessions.set(key, opened);
+    return opened;
+  };
+  let opening: Promise<unknown> = Promise.resolve(), closed = false;
   return {
     name,
     shape,
     rotary,
     taps,
-    async session(spec) {
-      const key = JSON.stringify(spec);
-      const known = sessions.get(key);
-      if (known) {
-        // The one used last stands last.
-        sessions.delete(key);
-        sessions.set(key, known);
-        return known;
-      }
-      while (sessions.size >= OPEN) await close([...sessions.keys()][0]!);
-      const opened = openSession(encode(drawGraph(architecture, checkpoint, spec)), session);
-      sessions.set(key, opened);
-      opened.catch(() => sessions.delete(key));
-      return opened;
+    session(spec) {
+      if (closed) return Promise.reject(new Error(`Cannot run ${name}: it is closed`));
+      // One after another, so that two wishes for a graph open it once.
+      const next = opening.then(() => find(spec));
+      opening = next.catch(() => {});
+      return next;
     },
     async [Symbol.asyncDispose]() {
+      closed = true;
+      await opening;
       for (const key of [...sessions.keys()]) await close(key);
     },
   };

@@ -68,9 +68,9 @@ export function editFeeds(
     generated: row.tokens.map((token) => token.generated),
   }));
   for (const tap of taps) {
-    const { gain, offset, dims } = feedOf(tap, shape, editRows);
-    feeds[`${tap}.gain`] = { data: gain, dims };
-    feeds[`${tap}.offset`] = { data: offset, dims };
+    const { gain, offset } = feedOf(tap, shape, editRows);
+    feeds[`${tap}.gain`] = gain;
+    feeds[`${tap}.offset`] = offset;
   }
   return feeds;
 }

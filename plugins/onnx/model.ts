@@ -12,7 +12,6 @@ import {
   type ScoreOptions,
   type ScoreRequest,
   sha256,
-  type Tap,
   type Tokenizer,
   UserError,
 } from "../../core/mod.ts";
@@ -24,8 +23,9 @@ import { feedsOf } from "./feeds.ts";
 import { decodingOf, generate } from "./generate.ts";
 import { checkEdits } from "./graph/edits.ts";
 import { createEngine, drawGraph, type Engine } from "./engine.ts";
+import { patchOf, registerSource } from "./patch.ts";
 import { createRunner } from "./run/runner.ts";
-import { ints, score, scoring } from "./score.ts";
+import { ints, score, scoringSpec } from "./score.ts";
 import { createTokenizer } from "./tokenizer.ts";
 import { inspectCheckpoint, openCheckpoint } from "./weights/checkpoint.ts";
 import type { Checkpoint, CheckpointInfo, ModelConfig } from "./weights/types.ts";
@@ -127,8 +127,8 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
     session: { threads: context.threads, packed: params.packed ?? true },
   });
   const ends = [...checkpoint.config.eos_token_id, ...tokenizer.eos === undefined ? [] : [tokenizer.eos]];
-  const check = checker(info, { shape, tokenizer, taps: new Set(options.taps) });
-  return {
+  const check = checker(info, { shape, tokenizer });
+  const model: Model = {
     info,
     tokenizer,
     can: new Set(["logprobs", "edit", "generate", "observe", "gradient"] as const),
@@ -148,7 +148,9 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
       }
       check.counts({ maxNewTokens: options.maxNewTokens, batch: options.batch ?? 1 });
       prompts.forEach((prompt, index) => check.text(prompt, options.maxNewTokens, index));
-      return generate(engine, prompts, decodingOf(options, ends));
+      const longest = options.maxNewTokens + Math.max(0, ...prompts.map((prompt) => prompt.length));
+      const patch = options.patch && patchOf(options.patch, { engine, info, longest });
+      return generate(engine, prompts, decodingOf(options, { ends, patch }));
     },
     run: createRunner(engine, { info, tokenizer, text: check.text }),
     logits(ids: readonly number[], { edits = [] }: { readonly edits?: readonly Edit[] } = {}) {
@@ -158,11 +160,17 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
     },
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };
+  return registerSource(model, engine);
 }
 
 async function logits(engine: Engine, ids: readonly number[], edits: readonly Edit[]): Promise<Float32Array> {
-  const feeds = feedsOf([{ tokens: run(ids, false), start: 0, edits }], { ...engine, past: 0 });
-  const { outputs } = await (await scoring(engine)).run({
+  const spec = scoringSpec(engine, edits);
+  const feeds = feedsOf([{ tokens: run(ids, false), start: 0, edits }], {
+    ...engine,
+    taps: spec.edits,
+    past: 0,
+  });
+  const { outputs } = await (await engine.session(spec)).run({
     feeds: { ...feeds, rows: ints(ids.map((_, i) => i)), picks: ints([0]) },
     fetch: ["logits"],
   });
@@ -172,11 +180,10 @@ async function logits(engine: Engine, ids: readonly number[], edits: readonly Ed
 interface Limits {
   readonly shape: Hyperparameters;
   readonly tokenizer: Tokenizer;
-  readonly taps: ReadonlySet<Tap>;
 }
 
 /** Refuses what the model cannot take, before anything is computed. */
-function checker(info: ModelInfo, { shape, tokenizer, taps }: Limits) {
+function checker(info: ModelInfo, { shape, tokenizer }: Limits) {
   const text = (ids: readonly number[], more: number, index: number) => {
     const refuse = (state: string) => {
       throw new UserError(`Cannot run prompt ${index + 1} on ${info.name}: ${state}`);
@@ -201,9 +208,9 @@ function checker(info: ModelInfo, { shape, tokenizer, taps }: Limits) {
         );
       }
     },
-    edits: (edits: readonly Edit[] = []) => checkEdits(edits, shape, taps),
+    edits: (edits: readonly Edit[] = []) => checkEdits(edits, shape),
     request(request: ScoreRequest, index: number) {
-      checkEdits(request.edits ?? [], shape, taps);
+      checkEdits(request.edits ?? [], shape);
       if (request.continuations.some((ids) => ids.length === 0)) {
         throw new UserError(
           `Cannot score prompt ${

@@ -1,6 +1,6 @@
 /** Log-probabilities of continuations: plan, run, collect. */
 import type { Edit, ScoredBatch, ScoreOptions, ScoreRequest, ScoreResult } from "../../core/mod.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, GraphSpec } from "./engine.ts";
 import { type Batch, type Group, planBatches, type Row, type RowRequest, run } from "./batching.ts";
 import { type FeedRow, feedsOf } from "./feeds.ts";
 import { refuseNonFinite } from "./non_finite.ts";
@@ -10,8 +10,10 @@ import type { Reply, TensorData } from "./session/door.ts";
 /** Default of ScoreOptions.tokenBudget: large enough for full speed, small enough for 1.5 GB with a 135M model. */
 const TOKEN_BUDGET = 2048;
 
-/** The session that scores and generates. */
-export const scoring = (engine: Engine) => engine.session({ kind: "score", edits: engine.taps });
+/** What scores rows under these edits, beside the taps that the model was opened with. */
+export function scoringSpec(engine: Engine, edits: readonly Pick<Edit, "tap">[]): GraphSpec {
+  return { kind: "score", edits: [...new Set([...engine.taps, ...edits.map(({ tap }) => tap)])].sort() };
+}
 
 /** Requests must have been checked. Yields batches in the order of their making. */
 export async function* score(
@@ -24,31 +26,38 @@ export async function* score(
     yield* scoreSweep(engine, sweep, options);
     return;
   }
+  const spec = scoringSpec(engine, [...options.edits ?? [], ...requests.flatMap(({ edits = [] }) => edits)]);
   for (const group of planBatches(requests, budget)) {
     const edits = [...options.edits ?? [], ...group.edits];
     const wanted = group.batches.filter((batch) => !options.skip?.(batch.indices));
     if (wanted.length === 0) continue;
-    const cache = group.prefix.length > 0 ? await runPrefix(engine, group.prefix, edits) : undefined;
+    const cache = group.prefix.length > 0
+      ? await runPrefix(engine, spec, { prefix: group.prefix, edits })
+      : undefined;
     try {
       let extra = group.prefix.length;
       for (const batch of wanted) {
-        const run = await runBatch(engine, { batch, group, edits, cache });
+        const run = await runBatch(engine, spec, { batch, group, edits, cache });
         yield { ...run, tokens: run.tokens + extra };
         extra = 0;
       }
     } finally {
-      if (cache !== undefined) await (await scoring(engine)).drop(cache);
+      if (cache !== undefined) await (await engine.session(spec)).drop(cache);
     }
   }
 }
 
-async function runPrefix(engine: Engine, prefix: readonly number[], edits: readonly Edit[]): Promise<number> {
+async function runPrefix(
+  engine: Engine,
+  spec: GraphSpec,
+  { prefix, edits }: { readonly prefix: readonly number[]; readonly edits: readonly Edit[] },
+): Promise<number> {
   const feeds = {
-    ...feedsOf([{ tokens: run(prefix, false), start: 0, edits }], { ...engine, past: 0 }),
+    ...feedsOf([{ tokens: run(prefix, false), start: 0, edits }], { ...engine, taps: spec.edits, past: 0 }),
     rows: ints([0]),
     picks: ints([0]),
   };
-  const { cache } = await (await scoring(engine)).run({ feeds, fetch: [], keep: true });
+  const { cache } = await (await engine.session(spec)).run({ feeds, fetch: [], keep: true });
   return cache!;
 }
 
@@ -59,13 +68,21 @@ interface Work {
   readonly cache: number | undefined;
 }
 
-async function runBatch(engine: Engine, { batch, group, edits, cache }: Work): Promise<ScoredBatch> {
+async function runBatch(
+  engine: Engine,
+  spec: GraphSpec,
+  { batch, group, edits, cache }: Work,
+): Promise<ScoredBatch> {
   const past = group.prefix.length;
   const rows = batch.rows.map((row): FeedRow => ({ tokens: row.tokens, start: past, edits }));
   const tokens = Math.max(...rows.map((row) => row.tokens.length));
   const reads = planReads(batch.rows, { tokens, vocab: engine.shape.vocab });
-  const reply = await (await scoring(engine)).run({
-    feeds: { ...feedsOf(rows, { ...engine, past }), rows: ints(reads.rows), picks: ints(reads.picks) },
+  const reply = await (await engine.session(spec)).run({
+    feeds: {
+      ...feedsOf(rows, { ...engine, taps: spec.edits, past }),
+      rows: ints(reads.rows),
+      picks: ints(reads.picks),
+    },
     fetch: ["logsumexp", "topLogit", "top", "picked"],
     ...(cache === undefined ? {} : { past: { cache, rows: rows.map(() => 0) } }),
   });

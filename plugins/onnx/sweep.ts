@@ -11,7 +11,7 @@
  */
 import type { Edit, ScoredBatch, ScoreOptions, ScoreRequest, Tap } from "../../core/mod.ts";
 import { type Part, PARTS, spreadPlace } from "./architectures/decoder.ts";
-import { inOrder, joinRows, type Row, type RowRequest, type RowToken } from "./batching.ts";
+import { inOrder, joinRows, keyOf, type Row, type RowRequest, type RowToken } from "./batching.ts";
 import type { Engine } from "./engine.ts";
 import { editFeeds, feedsOf } from "./feeds.ts";
 import { refuseNonFinite } from "./non_finite.ts";
@@ -53,10 +53,7 @@ export function planSweep(
   requests: readonly ScoreRequest[],
   budget: number,
 ): readonly SweepBatch[] | undefined {
-  const classes = Map.groupBy(requests.map((_, index) => index), (index) => {
-    const { edits = [] } = requests[index]!;
-    return JSON.stringify(edits, (_, value) => value instanceof Float32Array ? [...value] : value);
-  });
+  const classes = Map.groupBy(requests.keys(), (index) => keyOf(requests[index]!.edits));
   if (classes.size < 2) return undefined;
   const bundles = new Map<string, { tokens: readonly RowToken[]; variants: Omit<Variant, "row">[] }>();
   let rows = 0;

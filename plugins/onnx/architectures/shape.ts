@@ -79,7 +79,7 @@ export function unitsOf(shape: Hyperparameters, tap: Tap): number {
 
 function siteOf(shape: Hyperparameters, tap: Tap): Site | "embed" {
   if (tap === "embed") return tap;
-  const match = /^layers\.(\d+)\.(.+)$/.exec(tap);
+  const match = /^layers\.(0|[1-9]\d*)\.(.+)$/.exec(tap);
   const site = SITES.find((name) => name === match?.[2]);
   if (!match || !site || Number(match[1]) >= shape.layers) {
     throw new UserError(

@@ -4,9 +4,10 @@
  *   x [batch, tokens, columns]  ->  x * gain + offset,   gain, offset [1|batch, 1|tokens, columns]
  *
  * scale v is gain v; set v is gain 0, offset v; add v is offset v. Later edits act on what earlier ones left. Gain 1 and offset 0 are
- * the identity to the bit, so that one session serves every edit; the graph takes different ones for the rows of one batch.
+ * the identity to the bit, so that one session serves every edit; the graph takes different ones for the rows of one batch. Set from a
+ * recording is gain 0 and, at each of its positions, what was recorded there as offset.
  */
-import { type Edit, type Tap, UserError } from "../../../core/mod.ts";
+import { type Edit, type Recording, type Tap, UserError } from "../../../core/mod.ts";
 import { columnsOf, type Hyperparameters, unitsOf } from "../architectures/shape.ts";
 import type { Builder, Dim, Value } from "./graph.ts";
 
@@ -34,106 +35,176 @@ export interface EditRow {
 }
 
 export interface EditFeed {
-  readonly gain: Float32Array;
-  readonly offset: Float32Array;
+  readonly gain: EditInput;
+  readonly offset: EditInput;
+}
+
+export interface EditInput {
+  readonly data: Float32Array;
   /** [1|batch, 1|tokens, columns]. */
   readonly dims: readonly [number, number, number];
 }
 
-/** Checks edits against the model and the taps that its graph carries.
+/** Checks edits against the model.
  * @throws {UserError} naming the edit. */
-export function checkEdits(edits: readonly Edit[], shape: Hyperparameters, taps: ReadonlySet<Tap>): void {
+export function checkEdits(edits: readonly Edit[], shape: Hyperparameters): void {
   for (const edit of edits) {
-    const units = unitsOf(shape, edit.tap), values = valuesPerUnit(shape, edit.tap);
+    const units = unitsOf(shape, edit.tap);
     const refuse = (state: string) => {
       throw new UserError(`Cannot edit ${edit.tap}: ${state}`);
     };
-    if (!taps.has(edit.tap)) {
-      refuse("the model was opened without this tap, wanted it among the taps of open()");
-    }
     const out = edit.units.find((unit) => !(Number.isInteger(unit) && unit >= 0 && unit < units));
     if (out !== undefined) refuse(`unit is ${out}, wanted a whole number in [0, ${units})`);
     if (new Set(edit.units).size !== edit.units.length) refuse("a unit is named twice, wanted each once");
-    const position = Array.isArray(edit.at)
-      ? edit.at.find((p) => !(Number.isInteger(p) && p >= 0 && p < shape.context))
-      : undefined;
+    const position = Array.isArray(edit.at) ? outside(edit.at, shape) : undefined;
     if (position !== undefined) {
       refuse(`position is ${position}, wanted a whole number in [0, ${shape.context})`);
     }
-    if (edit.value === undefined) {
-      if (!edit.from) refuse("it has no value, wanted a number, a list of numbers, or from");
-    } else if (typeof edit.value === "number") {
-      if (!Number.isFinite(edit.value)) refuse(`value is ${edit.value}, wanted a finite number`);
-    } else if (edit.value.length !== edit.units.length && edit.value.length !== edit.units.length * values) {
-      const wanted = values === 1
-        ? `${edit.units.length}`
-        : `${edit.units.length} or ${edit.units.length * values}`;
-      refuse(`${edit.value.length} values for ${edit.units.length} units, wanted ${wanted}`);
-    } else if (!edit.value.every(Number.isFinite)) refuse("a value is not finite, wanted finite numbers");
+    if (!edit.from) checkValue(edit, valuesPerUnit(shape, edit.tap), refuse);
+    else if (edit.value !== undefined) refuse("it has both value and from, wanted one of them");
+    else checkRecording(edit, edit.from, { shape, refuse });
   }
 }
 
-/** Gains and offsets of one tap for the rows of a batch of `tokens` columns of positions; the smallest array that says it. */
+type Refuse = (state: string) => void;
+
+function outside(positions: readonly number[], { context }: Hyperparameters): number | undefined {
+  return positions.find((p) => !(Number.isInteger(p) && p >= 0 && p < context));
+}
+
+function checkValue({ value, units }: Edit, values: number, refuse: Refuse): void {
+  if (value === undefined) refuse("it has no value, wanted a number, a list of numbers, or from");
+  else if (typeof value === "number") {
+    if (!Number.isFinite(value)) refuse(`value is ${value}, wanted a finite number`);
+  } else if (value.length !== units.length && value.length !== units.length * values) {
+    const wanted = values === 1 ? `${units.length}` : `${units.length} or ${units.length * values}`;
+    refuse(`${value.length} values for ${units.length} units, wanted ${wanted}`);
+  } else if (!value.every(Number.isFinite)) refuse("a value is not finite, wanted finite numbers");
+}
+
+function checkRecording(
+  { tap, op }: Edit,
+  { tap: recorded, positions, values }: Recording,
+  { shape, refuse }: { readonly shape: Hyperparameters; readonly refuse: Refuse },
+): void {
+  const columns = columnsOf(shape, tap), position = outside(positions, shape);
+  if (op !== "set") refuse(`op is ${op} with a recording, wanted set`);
+  if (recorded !== tap) refuse(`the recording is of ${recorded}, wanted one of ${tap}`);
+  if (position !== undefined) {
+    refuse(`the recording's position is ${position}, wanted a whole number in [0, ${shape.context})`);
+  }
+  if (new Set(positions).size !== positions.length) {
+    refuse("the recording has a position twice, wanted each once");
+  }
+  if (values.length !== positions.length * columns) {
+    const wanted = `${positions.length} x ${columns}`;
+    refuse(`the recording has ${values.length} values for ${positions.length} positions, wanted ${wanted}`);
+  }
+  if (!values.every(Number.isFinite)) {
+    refuse("the recording has a value that is not finite, wanted finite numbers");
+  }
+}
+
+/** Gains and offsets of one tap for the rows of a batch, each the smallest array that says it; what padding takes is left open. */
 export function feedOf(tap: Tap, shape: Hyperparameters, rows: readonly EditRow[]): EditFeed {
-  const columns = columnsOf(shape, tap);
-  const own = rows.map((row) => row.edits.filter((edit) => edit.tap === tap));
-  const positional = own.some((edits) => edits.some((edit) => (edit.at ?? "all") !== "all"));
-  const alike = !positional && own.every((edits) => same(edits, own[0]!));
-  const batch = alike ? 1 : rows.length;
-  const tokens = positional ? Math.max(...rows.map((row) => row.positions.length)) : 1;
-  const gain = new Float32Array(batch * tokens * columns).fill(1), offset = new Float32Array(gain.length);
-  for (let r = 0; r < batch; r++) {
-    for (const edit of own[r]!) {
-      for (let t = 0; t < tokens; t++) {
-        if (positional && !touches(edit, rows[r]!, t)) continue;
-        apply(edit, shape, { gain, offset, start: (r * tokens + t) * columns });
+  const columns = columnsOf(shape, tap), tokens = Math.max(...rows.map((row) => row.positions.length));
+  const placed = rows.map((row) =>
+    row.edits.filter((edit) => edit.tap === tap).map((edit) => place(edit, { row, columns })).filter(
+      isSomewhere,
+    )
+  );
+  const tables = { columns, tokens, span: valuesPerUnit(shape, tap) };
+  return {
+    gain: fill(placed.map((edits) => edits.filter(({ edit }) => edit.op !== "add")), {
+      ...tables,
+      start: 1,
+      varies: isPartial,
+      update: (gain, op, value) => op === "scale" ? gain * value : 0,
+    }),
+    offset: fill(placed, {
+      ...tables,
+      start: 0,
+      varies: (each) => each.edit.from !== undefined || isPartial(each),
+      update: (offset, op, value) => op === "scale" ? offset * value : op === "add" ? offset + value : value,
+    }),
+  };
+}
+
+/** An edit as it falls on the tokens of a row. */
+interface Placed {
+  readonly edit: Edit;
+  /** Where a token's values begin among those of the recording, 0 without one; undefined where the edit leaves the token alone. */
+  readonly starts: readonly (number | undefined)[];
+}
+
+const isSomewhere = ({ starts }: Placed) => starts.some((start) => start !== undefined);
+const isPartial = ({ starts }: Placed) => starts.includes(undefined);
+
+function place(edit: Edit, { row, columns }: { readonly row: EditRow; readonly columns: number }): Placed {
+  const { at = "all", from } = edit;
+  const recorded = from && new Map(from.positions.map((position, i) => [position, i * columns]));
+  const isMeant = (position: number, token: number) =>
+    at === "all" ||
+    (typeof at === "string" ? row.generated[token] === (at === "generated") : at.includes(position));
+  return {
+    edit,
+    starts: row.positions.map((position, token) =>
+      isMeant(position, token) ? (recorded ? recorded.get(position) : 0) : undefined
+    ),
+  };
+}
+
+interface Filling {
+  readonly columns: number;
+  /** Columns of a unit. */
+  readonly span: number;
+  /** Of the longest row. */
+  readonly tokens: number;
+  /** What stands where nothing is edited. */
+  readonly start: number;
+  /** Whether an edit does not do the same to every token of its row. */
+  readonly varies: (placed: Placed) => boolean;
+  readonly update: (old: number, op: Edit["op"], value: number) => number;
+}
+
+/** @param rows edits of each row */
+function fill(rows: readonly (readonly Placed[])[], filling: Filling): EditInput {
+  const { columns, span, start, update } = filling;
+  const varies = rows.some((edits) => edits.some(filling.varies));
+  const alike = !varies && rows.every((edits) => same(edits, rows[0]!));
+  const dims = [alike ? 1 : rows.length, varies ? filling.tokens : 1, columns] as const;
+  const data = new Float32Array(dims[0] * dims[1] * columns).fill(start);
+  for (let r = 0; r < dims[0]; r++) {
+    for (const { edit, starts } of rows[r]!) {
+      for (let t = 0; t < dims[1]; t++) {
+        const values = starts[t], row = (r * dims[1] + t) * columns;
+        if (values === undefined) continue;
+        edit.units.forEach((unit, u) => {
+          for (let column = unit * span; column < (unit + 1) * span; column++) {
+            const value = edit.from
+              ? edit.from.values[values + column]!
+              : valueAt(edit, u, { j: column % span, span });
+            data[row + column] = update(data[row + column]!, edit.op, value);
+          }
+        });
       }
     }
   }
-  return { gain, offset, dims: [batch, tokens, columns] };
+  return { data, dims };
 }
 
-function same(a: readonly Edit[], b: readonly Edit[]): boolean {
-  return a.length === b.length && a.every((edit, i) => edit === b[i]);
+function same(a: readonly Placed[], b: readonly Placed[]): boolean {
+  return a.length === b.length && a.every(({ edit }, i) => edit === b[i]!.edit);
 }
 
-function touches({ at = "all" }: Edit, row: EditRow, token: number): boolean {
-  const position = row.positions[token];
-  if (position === undefined) return false; // padding
-  if (at === "all") return true;
-  if (at === "prompt" || at === "generated") return row.generated[token] === (at === "generated");
-  return at.includes(position);
-}
-
-interface Target {
-  readonly gain: Float32Array;
-  readonly offset: Float32Array;
-  /** Where the row's columns begin. */
-  readonly start: number;
-}
-
-function apply(edit: Edit, shape: Hyperparameters, { gain, offset, start }: Target): void {
-  const span = valuesPerUnit(shape, edit.tap);
-  edit.units.forEach((unit, u) => {
-    for (let j = 0; j < span; j++) {
-      const value = valueAt(edit, u, { j, span });
-      const column = start + unit * span + j;
-      if (edit.op === "add") offset[column]! += value;
-      else {
-        gain[column]! *= edit.op === "scale" ? value : 0;
-        offset[column] = edit.op === "scale" ? offset[column]! * value : value;
-      }
-    }
-  });
-}
-
+/** Value of column `j` of the unit at `u` among the edit's. */
 function valueAt(
   { value = 0, units }: Edit,
-  unit: number,
+  u: number,
   { j, span }: { readonly j: number; readonly span: number },
 ): number {
   if (typeof value === "number") return value;
-  return value.length === units.length ? value[unit]! : value[unit * span + j]!;
+  return value.length === units.length ? value[u]! : value[u * span + j]!;
 }
 
 function valuesPerUnit(shape: Hyperparameters, tap: Tap): number {

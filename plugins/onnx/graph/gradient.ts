@@ -7,7 +7,7 @@
  * users of a value send back, and sums over axes along which a value was broadcast. Since the result is drawn with the same ops, it
  * has a gradient in turn.
  */
-import type { Builder, Node, Shape, Value } from "./graph.ts";
+import type { Builder, Node, Value } from "./graph.ts";
 import { OPS } from "./ops/mod.ts";
 import type { Emit } from "./ops/op.ts";
 
@@ -79,10 +79,16 @@ function emitter(b: Builder, at: string): Emit {
 /** Undoes broadcasting: sums over the axes along which `to` was repeated. */
 function summedTo(b: Builder, cotangent: Value, to: Value): Value {
   const from = cotangent.shape, extra = from.length - to.shape.length;
-  if (same(from, to.shape)) return cotangent;
   const repeated = to.shape.flatMap((size, axis) => {
     const given = from[axis + extra];
-    if (size === given || given === 1) return [];
+    if (size === given) return [];
+    if (extra < 0 || given === 1) {
+      throw new Error(
+        `Cannot differentiate with respect to ${to.name}: its cotangent is [${from.join(", ")}], wanted [${
+          to.shape.join(", ")
+        }]`,
+      );
+    }
     if (size === 1) return [axis + extra];
     if (String(size).endsWith("?")) {
       throw new Error(
@@ -95,8 +101,4 @@ function summedTo(b: Builder, cotangent: Value, to: Value): Value {
   const at = `d.${to.name}.sum`;
   const kept = repeated.length > 0 ? b.node("ReduceSum", at, [cotangent, b.ints(repeated)]) : cotangent;
   return leading.length > 0 ? b.node("ReduceSum", at, [kept, b.ints(leading)], { keepdims: 0n }) : kept;
-}
-
-function same(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }

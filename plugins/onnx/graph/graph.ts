@@ -84,11 +84,12 @@ export function createBuilder(): Builder {
   const inputs: Value[] = [], nodes: Node[] = [];
   const outputs = new Map<string, Value>();
   const constants = new Map<string, Constant>(), weights = new Map<string, Weight>();
-  const taken = new Map<string, number>();
+  const taken = new Set<string>();
   const unique = (name: string) => {
-    const times = (taken.get(name) ?? 0) + 1;
-    taken.set(name, times);
-    return times === 1 ? name : `${name}.${times}`;
+    let free = name;
+    for (let times = 2; taken.has(free); times++) free = `${name}.${times}`;
+    taken.add(free);
+    return free;
   };
   const constant = (key: string, make: () => Omit<Constant, "name">) => {
     const known = constants.get(key);

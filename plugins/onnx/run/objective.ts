@@ -115,7 +115,7 @@ function spanOf(
   if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 1 && from < to && to <= text.length)) {
     refuse(
       `the span of ${place} is [${from}, ${to})`,
-      `a stretch of one token or more in [1, ${text.length})`,
+      `[from, to) with 1 <= from < to <= ${text.length}`,
     );
   }
   // The row holds the text but for the continuation's last token, so position p is predicted after place p - 1.

@@ -44,18 +44,20 @@ export function plan(
   samples: readonly RunSample[],
   options: PlanOptions,
 ): readonly Planned[] {
-  const { info, tokenizer, text, request: { objective, observe = [], edits = [], batch } } = options;
+  const { info, tokenizer, text, request: { objective, observe = [], edits = [], batch, tokenBudget } } =
+    options;
   const { shape } = engine;
   const taps = new Set([...edits, ...samples.flatMap((sample) => sample.edits ?? [])].map(({ tap }) => tap));
-  checkEdits(edits, shape, taps);
+  checkEdits(edits, shape);
   for (const observation of observe) checkObservation(engine, observation, { ...options, taps });
-  if (batch !== undefined && !(Number.isInteger(batch) && batch > 0)) {
+  for (const [name, count] of Object.entries({ batch, tokenBudget })) {
+    if (count === undefined || (Number.isInteger(count) && count > 0)) continue;
     throw new UserError(
-      `Cannot run samples on ${info.name}: batch is ${batch}, wanted a whole number from 1`,
+      `Cannot run samples on ${info.name}: ${name} is ${count}, wanted a whole number from 1`,
     );
   }
   samples.forEach((sample, index) => {
-    checkEdits(sample.edits ?? [], shape, taps);
+    checkEdits(sample.edits ?? [], shape);
     const { prompt, continuations = [] } = sample;
     if (continuations.some((ids) => ids.length === 0)) {
       throw new UserError(
@@ -87,16 +89,30 @@ export function plan(
   }));
 }
 
+/** Matrices and scorers written as JSON reach this untyped. */
+const KNOWN = {
+  quantity: ["activation", "gradient", "product", "direct"],
+  pool: ["none", "mean", "max", "last", "rms", "sum"],
+  over: ["all", "prompt", "completion"],
+  padding: ["skip", "zero"],
+} as const;
+
 /** @throws {UserError} for a tap the model has not, or a quantity that the objective does not give. */
 function checkObservation(
   { shape }: Engine,
-  { tap, quantity, pool }: Observation,
+  { tap, quantity, pool, over, padding }: Observation,
   { request: { objective }, info, taps }: PlanOptions & { readonly taps: ReadonlySet<Tap> },
 ): void {
   const refuse = (state: string, wanted: string) => {
     throw new UserError(`Cannot observe ${quantity} at ${tap} on ${info.name}: ${state}, wanted ${wanted}`);
   };
   unitsOf(shape, tap);
+  for (const [name, value] of Object.entries({ quantity, pool, over, padding })) {
+    const known: readonly string[] = KNOWN[name as keyof typeof KNOWN];
+    if (value !== undefined && !known.includes(value)) {
+      refuse(`${name} is ${JSON.stringify(value)}`, known.join(", "));
+    }
+  }
   if (quantity !== "activation" && !objective) refuse("there is no objective", "one");
   if (quantity !== "direct") return;
   const site = tap.replace(/^layers\.\d+\./, "");

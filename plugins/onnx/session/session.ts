@@ -8,6 +8,8 @@ export interface Session extends AsyncDisposable {
   /** @throws when the runtime refuses the call or its Worker has died. */
   run(call: Call): Promise<Reply>;
   drop(cache: number): Promise<void>;
+  /** Whether a call is under way, or keys and values of an earlier one are kept: they end with the session. */
+  isBusy(): boolean;
 }
 
 /** Starts a Worker and opens an ONNX model in it.
@@ -29,14 +31,30 @@ export async function openSession(model: Uint8Array, options: SessionOptions): P
     worker.terminate();
     throw error;
   }
+  const kept = new Set<number>();
+  let calls = 0;
   return {
-    run: (call) => alive(runtime.run(comlink.transfer(call, buffersOf(call)))),
-    drop: (cache) => alive(runtime.drop(cache)),
+    async run(call) {
+      calls++;
+      try {
+        const reply = await alive(runtime.run(comlink.transfer(call, buffersOf(call))));
+        if (reply.cache !== undefined) kept.add(reply.cache);
+        return reply;
+      } finally {
+        calls--;
+      }
+    },
+    async drop(cache) {
+      kept.delete(cache);
+      await alive(runtime.drop(cache));
+    },
+    isBusy: () => calls > 0 || kept.size > 0,
     async [Symbol.asyncDispose]() {
       try {
         await alive(runtime.close());
       } finally {
         worker.terminate();
+        die(new Error("Cannot run the graph: its session is closed"));
       }
     },
   };

@@ -1,5 +1,5 @@
 /** One record an op: what comes out of it, what it computes, and its gradient. */
-import type { Attributes, Builder, Value } from "../graph.ts";
+import type { Attributes, Builder, Constant, Value } from "../graph.ts";
 import type { OpName } from "./names.ts";
 
 /** Numbers of the float64 interpreter; integers are exact in them. */
@@ -83,3 +83,9 @@ export function list(attributes: Attributes, name: string): readonly number[] {
 
 /** An axis counted from the end, from the start. */
 export const axisOf = (axis: number, rank: number): number => axis < 0 ? axis + rank : axis;
+
+/** The axes of a constant table, counted from the start. */
+export function axesIn(axes: Value, rank: number): number[] {
+  const { data } = axes as Constant;
+  return [...data as BigInt64Array].map((axis) => axisOf(Number(axis), rank));
+}

@@ -1,16 +1,10 @@
 /** Ops that sum up or pick along axes. */
-import type { Attributes, Constant, Value } from "../graph.ts";
+import type { Attributes, Value } from "../graph.ts";
 import type { OpName } from "./names.ts";
 import { stridesTo, walk } from "./broadcast.ts";
-import { type AnyOp, axisOf, int, op, size, type Tensor } from "./op.ts";
+import { type AnyOp, axesIn, axisOf, type Emit, int, like, op, size, type Tensor } from "./op.ts";
 
 type Reduced = readonly [x: Value, axes: Value];
-
-/** The axes of a constant table, counted from the start. */
-function axesIn(axes: Value, rank: number): number[] {
-  const { data } = axes as Constant;
-  return [...data as BigInt64Array].map((axis) => axisOf(Number(axis), rank));
-}
 
 const keeps = (attributes: Attributes) => int(attributes, "keepdims", 1) === 1;
 
@@ -36,16 +30,11 @@ function fold(x: Tensor, axes: Tensor, { attributes, start, step }: {
 }
 
 /** Back in the place of the axes that went. */
-function restore(value: Value, [x, axes]: Reduced, { attributes, emit }: {
+function restore(value: Value, axes: Value, { attributes, emit }: {
   readonly attributes: Attributes;
-  readonly emit: Parameters<NonNullable<AnyOp["vjp"]>>[0]["emit"];
+  readonly emit: Emit;
 }): Value {
-  if (keeps(attributes)) return value;
-  const gone = axesIn(axes, x.shape.length);
-  const kept = x.shape.map((length, axis) => gone.includes(axis) ? 1 : length);
-  return gone.length === 1 && gone[0] === x.shape.length - 1
-    ? emit("Unsqueeze", [value, emit.builder.ints([-1])])
-    : emit.builder.reshape(`${value.name}.kept`, value, kept);
+  return keeps(attributes) ? value : emit("Unsqueeze", [value, axes]);
 }
 
 function max(x: Tensor, axes: Tensor, attributes: Attributes): Tensor {
@@ -69,9 +58,9 @@ export const REDUCTIONS = {
     evaluate: ([x, axes], attributes) => [
       fold(x, axes, { attributes, start: 0, step: (sum, value) => sum + value }),
     ],
-    vjp({ inputs, cotangent, attributes, emit }) {
-      const g = restore(cotangent, inputs, { attributes, emit });
-      return [emit("Expand", [g, emit("Shape", [inputs[0]])]), undefined];
+    vjp({ inputs: [x, axes], cotangent, attributes, emit }) {
+      const g = restore(cotangent, axes, { attributes, emit });
+      return [emit("Expand", [g, emit("Shape", [x])]), undefined];
     },
   }),
   ReduceMax: op<Reduced>({
@@ -94,12 +83,11 @@ export const REDUCTIONS = {
       return [{ dims: sum.dims, data: sum.data.map((value, i) => Math.log(value) + top.data[i]!) }];
     },
     // The gradient is the softmax; along the last axis, which is the only one in use.
-    vjp({ inputs, cotangent, attributes, emit }) {
-      const [x, axes] = inputs;
+    vjp({ inputs: [x, axes], outputs: [y], cotangent, attributes, emit }) {
       if (axesIn(axes, x.shape.length).join() !== `${x.shape.length - 1}`) {
-        throw new Error("Cannot differentiate ReduceLogSumExp: wanted the last axis alone");
+        throw new Error(`Cannot differentiate ReduceLogSumExp at ${y!.name}: wanted the last axis alone`);
       }
-      const g = restore(cotangent, inputs, { attributes, emit });
+      const g = restore(cotangent, axes, { attributes, emit });
       return [emit("Mul", [g, emit("Softmax", [x], { axis: -1n })]), undefined];
     },
   }),
@@ -124,7 +112,7 @@ export const REDUCTIONS = {
   /** Along the last axis. */
   Softmax: op<readonly [x: Value]>({
     domain: "",
-    infer: ([{ dtype, shape }]) => [{ dtype, shape }],
+    infer: ([x]) => [like(x)],
     evaluate: ([x]) => [softmax(x)],
     vjp({ outputs: [y], cotangent: g, emit }) {
       const gy = emit("Mul", [g, y!]);

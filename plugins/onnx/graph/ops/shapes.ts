@@ -1,10 +1,15 @@
 /** Ops that move numbers without changing them. */
-import type { Value } from "../graph.ts";
+import type { Dim, Shape, Value } from "../graph.ts";
 import type { OpName } from "./names.ts";
 import { stridesTo, walk } from "./broadcast.ts";
-import { type AnyOp, axisOf, int, like, list, op, size, type Tensor } from "./op.ts";
+import { type AnyOp, axesIn, axisOf, int, like, list, op, size, type Tensor } from "./op.ts";
 
 type Sized = readonly [x: Value, sizes: Value];
+
+/** The shape that a table of sizes stands for; sizes that only the runtime knows are called after the place. */
+function shapeIn({ sizes, shape }: Value, at: string): Shape {
+  return sizes ?? Array.from({ length: Number(shape[0]) }, (_, axis) => `${at}.${axis}`);
+}
 
 /** Axis `axis` of x, at the places that `indices` names. */
 function take(x: Tensor, indices: Tensor, axis: number): Tensor {
@@ -12,21 +17,37 @@ function take(x: Tensor, indices: Tensor, axis: number): Tensor {
   const data = new Float64Array(outer * indices.data.length * inner);
   for (let o = 0; o < outer; o++) {
     indices.data.forEach((place, i) => {
-      const from = (o * length + (place < 0 ? place + length : place)) * inner;
+      const from = (o * length + axisOf(place, length)) * inner;
       data.set(x.data.subarray(from, from + inner), (o * indices.data.length + i) * inner);
     });
   }
   return { dims: [...x.dims.slice(0, axis), ...indices.dims, ...x.dims.slice(axis + 1)], data };
 }
 
+/** Where the block begins that each row of `places` [..., depth] names by its first `depth` axes in x, and how long a block is. */
+function blocks(x: Tensor, places: Tensor): { readonly starts: readonly number[]; readonly length: number } {
+  const depth = places.dims.at(-1)!, strides = stridesTo(x.dims, x.dims);
+  const starts = Array.from(
+    { length: places.data.length / depth },
+    (_, i) =>
+      places.data.subarray(i * depth, (i + 1) * depth)
+        .reduce((sum, place, axis) => sum + axisOf(place, x.dims[axis]!) * strides[axis]!, 0),
+  );
+  return { starts, length: size(x.dims.slice(depth)) };
+}
+
+/** A shape with axes of size 1 put in, counted in the result. */
+function widened<D extends Dim>(shape: readonly D[], axes: readonly number[]): (D | 1)[] {
+  const wide: (D | 1)[] = [...shape];
+  for (const axis of axes.toSorted((a, b) => a - b)) wide.splice(axis, 0, 1);
+  return wide;
+}
+
 export const SHAPES = {
   Reshape: op<Sized>({
     domain: "",
-    // The builder's reshape() knows the names of the sizes; only the rank is known here.
-    infer: ([x, sizes], _, at) => [{
-      dtype: x.dtype,
-      shape: Array.from({ length: Number(sizes.shape[0]) }, (_, axis) => `${at}.${axis}`),
-    }],
+    // Of a table of numbers only the rank is read; the builder's reshape() knows the names.
+    infer: ([x, sizes], _, at) => [{ dtype: x.dtype, shape: shapeIn(sizes, at) }],
     evaluate([x, { data: sizes }]) {
       const dims = [...sizes].map((s, axis) => s === 0 ? x.dims[axis]! : s);
       const left = size(x.dims) / size(dims.filter((s) => s !== -1));
@@ -81,9 +102,11 @@ export const SHAPES = {
       take(x, indices, axisOf(int(attributes, "axis", 0), x.dims.length)),
     ],
     // What a row was taken for several times adds up.
-    vjp({ inputs: [x, indices], cotangent: g, attributes, emit }) {
+    vjp({ inputs: [x, indices], outputs: [y], cotangent: g, attributes, emit }) {
       if (int(attributes, "axis", 0) !== 0) {
-        throw new Error(`Cannot differentiate Gather along axis ${attributes["axis"]}: wanted axis 0`);
+        throw new Error(
+          `Cannot differentiate Gather at ${y!.name}: its axis is ${attributes["axis"]}, wanted 0`,
+        );
       }
       const zeros = emit("ConstantOfShape", [emit("Shape", [x])]);
       const places = emit("Unsqueeze", [indices, emit.builder.ints([-1])]);
@@ -95,13 +118,10 @@ export const SHAPES = {
     domain: "",
     infer: ([x]) => [like(x)],
     evaluate([x, places, updates]) {
-      const depth = places.dims.at(-1)!, row = size(x.dims.slice(depth)), data = x.data.slice();
-      const strides = stridesTo(x.dims, x.dims);
-      for (let i = 0; i < places.data.length / depth; i++) {
-        const index = places.data.subarray(i * depth, (i + 1) * depth);
-        const start = index.reduce((sum, place, axis) => sum + place * strides[axis]!, 0);
-        for (let j = 0; j < row; j++) data[start + j]! += updates.data[i * row + j]!;
-      }
+      const { starts, length } = blocks(x, places), data = x.data.slice();
+      starts.forEach((start, i) => {
+        for (let j = 0; j < length; j++) data[start + j]! += updates.data[i * length + j]!;
+      });
       return [{ dims: x.dims, data }];
     },
     vjp: ({ inputs: [, places], cotangent: g, emit }) => [g, undefined, emit("GatherND", [g, places])],
@@ -113,34 +133,32 @@ export const SHAPES = {
       shape: [...places.shape.slice(0, -1), ...x.shape.slice(Number(places.shape.at(-1)))],
     }],
     evaluate([x, places]) {
-      const depth = places.dims.at(-1)!, row = size(x.dims.slice(depth)), strides = stridesTo(x.dims, x.dims);
-      const count = places.data.length / depth, data = new Float64Array(count * row);
-      for (let i = 0; i < count; i++) {
-        const index = places.data.subarray(i * depth, (i + 1) * depth);
-        const start = index.reduce((sum, place, axis) => sum + place * strides[axis]!, 0);
-        data.set(x.data.subarray(start, start + row), i * row);
-      }
-      return [{ dims: [...places.dims.slice(0, -1), ...x.dims.slice(depth)], data }];
+      const { starts, length } = blocks(x, places), data = new Float64Array(starts.length * length);
+      starts.forEach((start, i) => data.set(x.data.subarray(start, start + length), i * length));
+      return [{ dims: [...places.dims.slice(0, -1), ...x.dims.slice(places.dims.at(-1)!)], data }];
     },
     vjp({ inputs: [x, places], cotangent: g, emit }) {
       const zeros = emit("ConstantOfShape", [emit("Shape", [x])]);
       return [emit("ScatterND", [zeros, places, g], { reduction: "add" }), undefined];
     },
   }),
-  /** A last axis of size 1. */
+  /** Axes of size 1 put in. */
   Unsqueeze: op<readonly [x: Value, axes: Value]>({
     domain: "",
-    infer: ([x]) => [{ dtype: x.dtype, shape: [...x.shape, 1] }],
-    evaluate: ([x]) => [{ dims: [...x.dims, 1], data: x.data }],
+    infer: ([x, axes]) => [{
+      dtype: x.dtype,
+      shape: widened(x.shape, axesIn(axes, x.shape.length + Number(axes.shape[0]))),
+    }],
+    evaluate([x, { data: axes }]) {
+      const rank = x.dims.length + axes.length;
+      return [{ dims: widened(x.dims, [...axes].map((axis) => axisOf(axis, rank))), data: x.data }];
+    },
     vjp: ({ inputs: [x], cotangent, emit }) => [emit.reshapeLike(cotangent, x), undefined],
   }),
   /** x repeated along axes of size 1 up to `sizes`. */
   Expand: op<Sized>({
     domain: "",
-    infer: ([x, sizes], _, at) => [{
-      dtype: x.dtype,
-      shape: sizes.sizes ?? Array.from({ length: Number(sizes.shape[0]) }, (_, axis) => `${at}.${axis}`),
-    }],
+    infer: ([x, sizes], _, at) => [{ dtype: x.dtype, shape: shapeIn(sizes, at) }],
     evaluate([x, { data: sizes }]) {
       const dims = [...sizes].map((s, axis) => Math.max(s, x.dims[axis - sizes.length + x.dims.length] ?? 1));
       const data = new Float64Array(size(dims));
@@ -157,10 +175,9 @@ export const SHAPES = {
   /** Zeros. */
   ConstantOfShape: op<readonly [sizes: Value]>({
     domain: "",
-    infer: ([sizes], _, at) => [{
-      dtype: "float32",
-      shape: sizes.sizes ?? Array.from({ length: Number(sizes.shape[0]) }, (_, axis) => `${at}.${axis}`),
-    }],
+    infer: ([sizes], _, at) => [{ dtype: "float32", shape: shapeIn(sizes, at) }],
     evaluate: ([{ data: sizes }]) => [{ dims: [...sizes], data: new Float64Array(size([...sizes])) }],
+    // Sizes are integers; without a rule a second derivative through Gather would end here.
+    vjp: () => [undefined],
   }),
 } satisfies Partial<Record<OpName, AnyOp>>;

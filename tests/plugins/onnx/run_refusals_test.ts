@@ -1,0 +1,129 @@
+/** What run() refuses, and that it does so before it computes. */
+import { assert, assertRejects } from "@std/assert";
+import {
+  type Objective,
+  type Observation,
+  type RunRequest,
+  type RunSample,
+  type Tap,
+  UserError,
+} from "../../../core/mod.ts";
+import { folder } from "./gradients_golden.ts";
+import { open } from "./open.ts";
+
+const TEXT = { prompt: [4, 5, 6] } as const;
+const logprob = (target: Extract<Objective, { kind: "logprob" }>["target"]): RunRequest => ({
+  objective: { kind: "logprob", target },
+});
+const seen = (tap: string, quantity: Observation["quantity"] = "activation"): RunRequest => ({
+  observe: [{ tap: tap as Tap, quantity, pool: "last" }],
+});
+const difference: Objective = { kind: "logitDifference", target: 5, against: 6 };
+const cloze: Objective = { kind: "cloze", answer: 0 };
+
+/** What is asked, of which samples, and what the refusal says of it. */
+const REFUSED: Readonly<Record<string, readonly [RunRequest, readonly RunSample[], string]>> = {
+  "a target of two tokens": [logprob("w5 w6"), [TEXT], "w5 w6"],
+  "a target of no token": [logprob(""), [TEXT], "one token"],
+  "a contrast of two tokens": [{ objective: { ...difference, against: "w5 w6" } }, [TEXT], "w5 w6"],
+  "a target outside of the vocabulary": [logprob(96), [TEXT], "96"],
+  "a target below 0": [logprob([4, -1]), [TEXT, TEXT], "-1"],
+  "a target that is no whole number": [logprob(1.5), [TEXT], "1.5"],
+  "fewer targets than samples": [logprob([4]), [TEXT, TEXT], "1 targets for 2 samples"],
+  "more targets than samples": [logprob([4, 5]), [TEXT], "2 targets for 1 samples"],
+  "an unknown site": [seen("layers.0.attn.out_proj"), [TEXT], "layers.0.attn.out_proj"],
+  "a layer with a leading zero": [seen("layers.01.mlp.out"), [TEXT], "layers.01.mlp.out"],
+  "an unknown pool": [
+    { observe: [{ tap: "embed", quantity: "activation", pool: "men" as "mean" }] },
+    [TEXT],
+    'pool is "men", wanted none, mean, max',
+  ],
+  "an unknown stretch": [
+    { observe: [{ tap: "embed", quantity: "activation", pool: "mean", over: "promt" as "prompt" }] },
+    [TEXT],
+    'over is "promt", wanted all, prompt, completion',
+  ],
+  "a budget that is none": [{ ...seen("embed"), tokenBudget: 0 }, [TEXT], "tokenBudget is 0"],
+  "an unknown place": [seen("unembed"), [TEXT], "unembed"],
+  "a layer out of range": [seen("layers.3.mlp.out"), [TEXT], "layers.3.mlp.out"],
+  "a gradient without an objective": [seen("embed", "gradient"), [TEXT], "objective"],
+  "a product without an objective": [seen("layers.1.mlp.gate", "product"), [TEXT], "objective"],
+  "direct parts without an objective": [seen("embed", "direct"), [TEXT], "objective"],
+  "direct parts of a log-probability": [{ ...seen("embed", "direct"), ...logprob(4) }, [TEXT], "logprob"],
+  "direct parts of a probability": [
+    { ...seen("embed", "direct"), objective: { kind: "probability", target: 4 } },
+    [TEXT],
+    "probability",
+  ],
+  "direct parts at a tap that writes nothing": [
+    { ...seen("layers.1.mlp.gate", "direct"), objective: difference },
+    [TEXT],
+    "layers.1.mlp.gate",
+  ],
+  "direct parts pooled otherwise": [
+    { observe: [{ tap: "embed", quantity: "direct", pool: "mean" }], objective: difference },
+    [TEXT],
+    "mean",
+  ],
+  "cloze without continuations": [{ objective: cloze }, [TEXT], "0 continuations"],
+  "cloze with one continuation": [
+    { objective: cloze },
+    [{ ...TEXT, continuations: [[7], [8]] }, { ...TEXT, continuations: [[7]] }],
+    "1 continuations",
+  ],
+  "an answer that is no continuation": [
+    { objective: { kind: "cloze", answer: 2 } },
+    [{ ...TEXT, continuations: [[7], [8]] }],
+    "2",
+  ],
+  "fewer answers than samples": [
+    { objective: { kind: "cloze", answer: [0] } },
+    [{ ...TEXT, continuations: [[7], [8]] }, { ...TEXT, continuations: [[7], [8]] }],
+    "1 answers for 2 samples",
+  ],
+  "cross-entropy of a completion that is not there": [
+    { objective: { kind: "crossEntropy", span: "completion" } },
+    [TEXT],
+    "continuations",
+  ],
+  "cross-entropy of a stretch past the end": [
+    { objective: { kind: "crossEntropy", span: [1, 4] } },
+    [TEXT],
+    "[1, 4)",
+  ],
+  "cross-entropy of the first token": [
+    { objective: { kind: "crossEntropy", span: [0, 2] } },
+    [TEXT],
+    "[0, 2)",
+  ],
+  "cross-entropy of a prompt of one token": [
+    { objective: { kind: "crossEntropy", span: "prompt" } },
+    [TEXT, { prompt: [4] }],
+    "[1, 1)",
+  ],
+  "an empty prompt": [{}, [TEXT, { prompt: [] }], "no tokens"],
+  "an empty continuation": [{}, [{ ...TEXT, continuations: [[]] }], "empty"],
+  "a token outside of the vocabulary": [{}, [{ prompt: [4, 96] }], "96"],
+};
+
+Deno.test("run() refuses in one line, before it computes, what cannot be run", async (t) => {
+  const copy = await Deno.makeTempDir({ prefix: "plumbline-gradients-" });
+  try {
+    for (const file of ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"]) {
+      await Deno.copyFile(`${folder("gqa")}/${file}`, `${copy}/${file}`);
+    }
+    await using model = await open(copy);
+    // Without its weights the model can be asked, but cannot compute.
+    await Deno.remove(`${copy}/model.safetensors`);
+    const failure = await assertRejects(() => model.run([TEXT], seen("embed")));
+    assert(!(failure instanceof UserError), `${failure}`);
+    for (const [what, [request, samples, said]] of Object.entries(REFUSED)) {
+      await t.step(what, async () => {
+        const { message } = await assertRejects(() => model.run(samples, request), UserError, said) as Error;
+        assert(message.startsWith("Cannot ") && !message.includes("\n"), message);
+      });
+    }
+  } finally {
+    await Deno.remove(copy, { recursive: true });
+  }
+});
