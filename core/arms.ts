@@ -4,7 +4,7 @@ import { canonicalJson } from "./hash.ts";
 import type { Intervention } from "./intervention.ts";
 import type { ControlSpec } from "./matrix.ts";
 import { type Edit, type Model, SITES, type Tap, type Unit } from "./model.ts";
-import { compareTaps, drawControl } from "./select.ts";
+import { compareTaps, drawControl, siteOf } from "./select.ts";
 
 /** One step, its params and units already read. */
 export interface Step {
@@ -13,13 +13,16 @@ export interface Step {
   readonly units: readonly Unit[];
 }
 
-/** Edits under which a model is run. */
-export interface Arm {
+export interface ArmName {
   readonly treatment: string;
   /** "treated", or the control's name and its set, "random 3"; sets count from 1. */
   readonly arm: string;
   /** Label of the control; undefined for the treated arm. */
   readonly control: string | undefined;
+}
+
+/** Edits under which a model is run. */
+export interface Arm extends ArmName {
   readonly edits: readonly Edit[];
   /** Number of units edited. */
   readonly units: number;
@@ -52,29 +55,47 @@ export function armsOf(steps: readonly Step[], { treatment, controls, seed, mode
   const arms: Arm[] = [
     { treatment, arm: "treated", control: undefined, edits: edit((unit) => unit), units: treated.length },
   ];
-  const labels = controlLabels(controls);
-  for (const [i, control] of controls.entries()) {
-    for (let set = 0; set < control.sets; set++) {
-      const drawn = drawControl(treated, {
-        match: control.match,
-        set,
-        seed,
-        unitsOf: model.units,
-        pool: poolOf(control, treated, model.info.layers),
-        exclude: control.exclude,
-      });
-      // Both lists are sorted alike, so under match "tap" a unit is swapped for one of its own tap.
-      const swaps = new Map(treated.map((unit, k) => [nameOf(unit), drawn[k] ?? unit]));
-      arms.push({
-        treatment,
-        arm: `${labels[i]} ${set + 1}`,
-        control: labels[i],
-        edits: edit((unit) => swaps.get(nameOf(unit)) ?? unit),
-        units: drawn.length,
-      });
-    }
+  for (const { control, label, arm, set } of controlSets(controls)) {
+    const drawn = drawControl(treated, {
+      match: control.match,
+      set,
+      seed,
+      unitsOf: model.units,
+      pool: poolOf(control, treated, model.info.layers),
+      exclude: control.exclude,
+    });
+    // Both lists are sorted alike, so under match "tap" a unit is swapped for one of its own tap.
+    const swaps = new Map(treated.map((unit, k) => [nameOf(unit), drawn[k] ?? unit]));
+    arms.push({
+      treatment,
+      arm,
+      control: label,
+      edits: edit((unit) => swaps.get(nameOf(unit)) ?? unit),
+      units: drawn.length,
+    });
   }
   return arms;
+}
+
+export interface ControlSet {
+  readonly control: ControlSpec;
+  /** Of the control among its neighbours, and of the set: "random", "random 3". */
+  readonly label: string;
+  readonly arm: string;
+  /** From 0. */
+  readonly set: number;
+}
+
+/** Every set of every control, in order. */
+export function controlSets(controls: readonly ControlSpec[]): ControlSet[] {
+  const labels = controlLabels(controls);
+  return controls.flatMap((control, i) => {
+    const label = labels[i] ?? "";
+    return Array.from(
+      { length: control.sets },
+      (_, set) => ({ control, label, arm: `${label} ${set + 1}`, set }),
+    );
+  });
 }
 
 /** What an intervention makes of units; it may be the user's own code, so what it throws and what it gives is checked here.
@@ -169,7 +190,7 @@ function sortUnits(units: readonly Unit[]): Unit[] {
 }
 
 function poolOf(control: ControlSpec, treated: readonly Unit[], layers: number): Tap[] {
-  const used = new Set(treated.map(({ tap }) => tap.replace(/^layers\.\d+\./, "")));
+  const used = new Set(treated.map(({ tap }) => siteOf(tap)));
   const sites = control.pool ?? SITES.filter((site) => used.has(site));
   const taps = Array.from(
     { length: layers },

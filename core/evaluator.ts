@@ -40,6 +40,8 @@ export interface Evaluator<It extends Item = Item> {
   readonly metrics: readonly Metric[];
   /** One request an item, same order. @throws {UserError} when a label or prompt does not suit the tokenizer. */
   plan(items: readonly It[], tokenizer: Tokenizer): readonly ScoreRequest[];
+  /** Index of an item's right continuation, where there is one; scorers that compare answers need it. */
+  gold?(item: It): number | undefined;
   outcome(item: It, result: ScoreResult, tokenizer: Tokenizer): Outcome;
   /** Splits one item's change in `metric` into named parts that sum to it; undefined when the metric has no parts. */
   parts?(metric: string, before: Outcome, after: Outcome): Readonly<Record<string, number>> | undefined;

@@ -19,8 +19,40 @@ const Entry = z.strictObject({
 const Edit = z.strictObject({
   use: Name.describe("Name of an intervention"),
   params: Params,
-  units: z.union([Name, UnitEntriesSchema]).describe(
-    "Path of a units file, or the units themselves",
+  units: z.union([Name, UnitEntriesSchema]).optional().describe(
+    "Path of a units file, or the units themselves; without them those of the select before",
+  ),
+});
+
+const ScoreSet = z.strictObject({
+  use: Name.describe("Name of a benchmark"),
+  params: Params.describe("Params of the benchmark"),
+  limit: z.int().min(1).optional().describe("Only its first so many items"),
+  groupBy: Name.optional().describe(
+    "Kind of cluster of the items by which scores are kept apart; default all are one group",
+  ),
+});
+
+const Score = z.strictObject({
+  use: Name.describe("Name of a scorer; `deno task ls` lists them"),
+  params: Params.describe("Params of the scorer, checked by its own schema"),
+  on: z.record(Name, ScoreSet).default({}).describe("Items of each set that the scorer names"),
+});
+
+const topError = ({ input }: { readonly input: unknown }) =>
+  `top is ${JSON.stringify(input)}, wanted a share in (0, 1) or a whole number of units from 1`;
+
+const Select = z.strictObject({
+  top: z.number({ error: topError })
+    .refine((top) => top > 0 && (top < 1 || Number.isInteger(top)), { error: topError })
+    .describe("Share of the scored units in (0, 1), rounded down, or their number"),
+  per: z.enum(["all", "tap", "site"]).default("all").describe(
+    "Of what `top` is taken: all units together, those of each tap, or of each site over all layers",
+  ),
+  sites: z.array(z.enum(SITES)).min(1).optional().describe("Only units of these sites"),
+  group: Name.optional().describe("The group whose scores count; default the sum over all"),
+  order: z.enum(["highest", "lowest", "magnitude"]).default("highest").describe(
+    "Which come first: the highest scores, the lowest, or those farthest from 0",
   ),
 });
 
@@ -36,9 +68,13 @@ const Control = z.strictObject({
   ),
 });
 
+const Step = z.strictObject({ score: Score.optional(), select: Select.optional(), edit: Edit.optional() })
+  .refine((step) => Object.keys(step).length === 1, { error: "wanted one of score, select and edit" })
+  .describe("Exactly one of score, select and edit");
+
 const Treatment = z.strictObject({
   name: Name,
-  steps: z.array(z.strictObject({ edit: Edit })).min(1),
+  steps: z.array(Step).min(1),
   controls: z.array(Control).default([]),
 });
 
@@ -58,11 +94,14 @@ export const MatrixSchema = z.strictObject({
 export type MatrixSpec = z.output<typeof MatrixSchema>;
 export type ControlSpec = MatrixSpec["treatments"][number]["controls"][number];
 export type TreatmentSpec = MatrixSpec["treatments"][number];
+export type ScoreSpec = z.output<typeof Score>;
+export type SelectSpec = z.output<typeof Select>;
 
 /**
  * A matrix from its JSON text.
  *
- * @throws {UserError} naming the place of an unknown key, a wrong value, an entry or a treatment that stands twice.
+ * @throws {UserError} naming the place of an unknown key, a wrong value, an entry or a treatment that stands twice, or steps that do
+ * not follow from one another.
  */
 export function parseMatrix(text: string, path: string): MatrixSpec {
   const task = `read matrix ${path}`;
@@ -79,6 +118,7 @@ export function parseMatrix(text: string, path: string): MatrixSpec {
     if (names.indexOf(name) !== i) throw twice(task, `treatment ${JSON.stringify(name)}`);
   }
   for (const treatment of matrix.treatments) {
+    checkOrder(treatment, task);
     distinct(treatment.controls, `control of ${JSON.stringify(treatment.name)}`, task);
   }
   return matrix;
@@ -96,6 +136,39 @@ export function matrixJsonSchema(): string {
 /** The error about something that stands twice where once is wanted. */
 export function twice(task: string, what: string): UserError {
   return new UserError(`Cannot ${task}: ${what} stands twice, wanted once`);
+}
+
+/** Every score is selected from, every selection edited, and every edit has units. */
+function checkOrder({ name, steps }: TreatmentSpec, task: string): void {
+  const refuse = (state: string): never => {
+    throw new UserError(`Cannot ${task}: treatment ${JSON.stringify(name)} ${state}`);
+  };
+  // Undefined, or whether a later step has used it.
+  let score: { used: boolean } | undefined;
+  let selection: { used: boolean } | undefined;
+  const checkUsed = () => {
+    if (selection?.used === false) refuse("selects units that nothing edits, wanted an edit without units");
+    if (score?.used === false) refuse("scores units and selects none, wanted a select after the score");
+  };
+  for (const step of steps) {
+    if (step.score) {
+      checkUsed();
+      [score, selection] = [{ used: false }, undefined];
+    }
+    if (step.select) {
+      if (score === undefined) return refuse("selects before anything is scored, wanted a score before it");
+      if (selection?.used === false) checkUsed();
+      score.used = true;
+      selection = { used: false };
+    }
+    if (step.edit && step.edit.units === undefined) {
+      if (selection === undefined) {
+        return refuse('has an edit without units, wanted "units", or a score and a select before it');
+      }
+      selection.used = true;
+    }
+  }
+  checkUsed();
 }
 
 /** Equal names are no way out: the cells would be the same. */

@@ -15,3 +15,5 @@ export { createRandom, type Random } from "./random.ts";
 export * from "./results.ts";
 export * from "./scorer.ts";
 export * from "./store/store.ts";
+export * from "./sweep.ts";
+export { predictAblation, type UnitEffects } from "./sweep_screen.ts";

@@ -1,32 +1,32 @@
 /** From a matrix to its cells and their keys; everything that can be wrong is found here, before any weight is opened. */
-import { basename, dirname, resolve } from "node:path";
-import { type Arm, armsOf, type Step } from "./arms.ts";
+import { basename, dirname } from "node:path";
 import type { Context } from "./context.ts";
-import { faultText, UserError } from "./error.ts";
 import type { Json } from "./evaluator.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
-import { type MatrixSpec, type TreatmentSpec } from "./matrix.ts";
+import type { MatrixSpec } from "./matrix.ts";
 import type { Model, ModelBackend, OpenOptions, ScoreRequest } from "./model.ts";
-import { distinct, plain, planBenchmarks, type PlannedBenchmark } from "./plan_benchmarks.ts";
+import { distinct, plain, planBenchmarks, type PlannedBenchmark, requestsOf } from "./plan_benchmarks.ts";
+import { type ModelScore, modelScore, type PlannedScore, planScores, sharedItems } from "./plan_scores.ts";
+import { armsPlanned, type PlannedArm, type PlannedTreatment, planTreatments } from "./plan_treatments.ts";
 import { lookUp, type Registry } from "./registry.ts";
-import { type ModelRecord, type Results, UNTOUCHED } from "./results.ts";
+import type { ModelRecord, Results } from "./results.ts";
 import { parseWith } from "./schema.ts";
-import { parseUnitsFile, unitsOf } from "./units.ts";
 
 export interface PlannedModel {
   readonly record: ModelRecord;
-
   readonly inspected: Pick<Model, "info" | "units" | "tokenizer">;
   open(options: OpenOptions): Promise<Model>;
   /** The untouched model first, then the arms of each treatment. */
-  readonly arms: readonly Arm[];
+  readonly arms: readonly PlannedArm[];
+  /** What its treatments select from. */
+  readonly scores: readonly ModelScore[];
 }
 
 /** One model on one benchmark under one arm. */
 export interface PlannedCell {
   readonly model: PlannedModel;
   readonly benchmark: PlannedBenchmark;
-  readonly arm: Arm;
+  readonly arm: PlannedArm;
   readonly requests: readonly ScoreRequest[];
   /** sha256 of the canonical JSON of `spec`. */
   readonly key: string;
@@ -40,8 +40,7 @@ export interface Plan {
   readonly limit: number | null;
   readonly tokenBudget: number;
   readonly engine: Results["engine"];
-  /** Of each treatment of the matrix, units and params read. */
-  readonly steps: readonly (readonly Step[])[];
+  readonly treatments: readonly PlannedTreatment[];
   readonly models: readonly PlannedModel[];
   readonly benchmarks: readonly PlannedBenchmark[];
   /** In the order in which they are computed: model by model, benchmark by benchmark, arm by arm. */
@@ -68,33 +67,36 @@ export interface PlanOptions {
 export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise<Plan> {
   const task = `read matrix ${options.path}`;
   const { tokenBudget = 2048, engine } = options;
-  const steps = matrix.treatments.map((treatment) => readSteps(treatment, options));
+  const scores = planScores(matrix, options);
+  const treatments = planTreatments(matrix, { ...options, scores });
   const benchmarks = planBenchmarks(matrix, options);
   noteOtherVersions(benchmarks, options.context);
+  noteShared([...scores.values()], benchmarks, options.context);
   const models: PlannedModel[] = [];
   for (const entry of matrix.models) {
     const model = await inspectModel(entry, options);
-    const arms: Arm[] = [{ treatment: UNTOUCHED, arm: "treated", control: undefined, edits: [], units: 0 }];
-    for (const [i, { name, controls }] of matrix.treatments.entries()) {
-      const { info, units } = model.inspected;
-      arms.push(
-        ...armsOf(steps[i] ?? [], { treatment: name, controls, seed: matrix.seed, model: { info, units } }),
-      );
-    }
+    const arms = armsPlanned(treatments, { model: model.inspected, seed: matrix.seed });
     const treated = arms.filter((arm) => arm.control === undefined);
     distinct(treated, {
       task,
       kind: "treatment",
       label: (arm) => arm.treatment,
-      identity: (arm) => arm.edits,
+      identity: (arm) => arm.done,
     });
-    models.push({ ...model, arms });
+    const spec = modelSpec(model, engine);
+    models.push({
+      ...model,
+      arms,
+      scores: [...scores.values()].map((score) =>
+        modelScore(score, { model: model.inspected, spec, tokenBudget })
+      ),
+    });
   }
   distinct(models, { task, kind: "model", label: labelOf, identity: (model) => model.record.info.hash });
   distinct(models, { task, kind: "model label", label: labelOf, identity: labelOf });
   const cells = models.flatMap((model) =>
     benchmarks.flatMap((benchmark) => {
-      const requests = planRequests(model, benchmark);
+      const requests = requestsOf(benchmark, model.inspected);
       return model.arms.map((arm): PlannedCell => {
         const spec = specOf({ model, benchmark, arm, tokenBudget, engine });
         return { model, benchmark, arm, requests, spec, key: sha256(canonicalJson(spec)) };
@@ -102,11 +104,12 @@ export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise
     })
   );
   const name = matrix.name ?? basename(options.path).replace(/\.json$/, "");
-  const shortened = benchmarks.some(({ record }) => record.items.effective < record.items.original);
+  const shortened = benchmarks.some(({ record }) => record.items.effective < record.items.original) ||
+    [...scores.values()].some((score) => score.shortened);
   const limit = shortened ? options.limit ?? null : null;
   const digest = sha256(canonicalJson(identityOf({ matrix, limit, models, benchmarks, cells })));
   const id = `${safeName(name)}-${digest.slice(0, 8)}`;
-  return { id, name, matrix, steps, limit, tokenBudget, engine, models, benchmarks, cells };
+  return { id, name, matrix, treatments, limit, tokenBudget, engine, models, benchmarks, cells };
 }
 
 /** What tells one run's results from another's: the cells, and all that decides what is made of them. */
@@ -138,41 +141,27 @@ function specOf(
 ): Json {
   const { name, version, params, files, itemsHash } = benchmark.record;
   return plain({
-    engine: { plumbline: engine.plumbline, runtime: engine.runtime },
-    backend: { name: model.record.use, version: model.record.version },
-    model: model.record.info.hash,
-    edits: arm.edits,
+    ...modelSpec(model, engine),
+    ...arm.done,
     benchmark: { name, version, params, files: files.map((file) => file.sha256), itemsHash },
     evaluator: benchmark.record.evaluator,
     tokenBudget,
   });
 }
 
-function readSteps(treatment: TreatmentSpec, { registry, path }: PlanOptions): Step[] {
-  return treatment.steps.map(({ edit }) => {
-    const task = `read treatment ${JSON.stringify(treatment.name)}`;
-    const intervention = lookUp(registry.interventions, edit.use, "intervention");
-    const params = parseWith(intervention.params, edit.params, `${task}: params of ${edit.use}`);
-    const units = typeof edit.units === "string"
-      ? readUnits(resolve(dirname(path), edit.units))
-      : unitsOf(edit.units, task);
-    return { intervention, params, units };
-  });
-}
-
-function readUnits(path: string) {
-  try {
-    return parseUnitsFile(Deno.readTextFileSync(path), path);
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new UserError(`Cannot read units ${path}: ${(error as Error).message}`, { cause: error });
-  }
+/** What decides the numbers of a model. */
+function modelSpec({ record }: Pick<PlannedModel, "record">, engine: Results["engine"]) {
+  return {
+    engine: { plumbline: engine.plumbline, runtime: engine.runtime },
+    backend: { name: record.use, version: record.version },
+    model: { ...record.info.hash },
+  };
 }
 
 async function inspectModel(
   entry: MatrixSpec["models"][number],
   { registry, context, path, ownModels }: PlanOptions,
-): Promise<Omit<PlannedModel, "arms">> {
+): Promise<Omit<PlannedModel, "arms" | "scores">> {
   const backendEntry = lookUp(registry.backends, entry.use, "backend");
   const params: unknown = parseWith(backendEntry.params, entry.params, `read params of model ${entry.use}`);
   const own: Context = ownModels ? context : { ...context, baseDir: dirname(path) };
@@ -192,23 +181,6 @@ async function inspectModel(
   };
 }
 
-/** @throws {UserError} for a prompt or label that does not suit the model. */
-function planRequests({ inspected }: PlannedModel, { evaluator, items, record }: PlannedBenchmark) {
-  const { tokenizer, info } = inspected;
-  const requests = withPlace(`${record.label} on ${info.name}`, () => evaluator.plan(items, tokenizer));
-  for (const [i, { prompt, continuations }] of requests.entries()) {
-    const tokens = prompt.length + Math.max(...continuations.map((ids) => ids.length));
-    if (tokens > info.contextLength) {
-      throw new UserError(
-        `Cannot run ${record.label} on ${info.name}: item ${
-          items[i]?.id
-        } is ${tokens} tokens, wanted at most ${info.contextLength}`,
-      );
-    }
-  }
-  return requests;
-}
-
 /** Data of another version is used, but not silently. */
 function noteOtherVersions(benchmarks: readonly PlannedBenchmark[], { log }: Context): void {
   for (const { record } of benchmarks) {
@@ -221,15 +193,15 @@ function noteOtherVersions(benchmarks: readonly PlannedBenchmark[], { log }: Con
   }
 }
 
-/** Adds the benchmark and the model to what an evaluator says of an item. */
-function withPlace<T>(place: string, work: () => T): T {
-  try {
-    return work();
-  } catch (cause) {
-    const reason = cause instanceof UserError
-      ? cause.message.replace(/^Cannot /, "cannot ")
-      : `the evaluator threw ${faultText(cause)}, wanted items that it can score`;
-    throw new UserError(`Cannot run ${place}: ${reason}`, { cause });
+/** Finding units and reporting on the same items flatters a method: it is not forbidden, but said. */
+function noteShared(
+  scores: readonly PlannedScore[],
+  benchmarks: readonly PlannedBenchmark[],
+  { log }: Context,
+): void {
+  const sets = scores.flatMap((score) => Object.values(score.sets));
+  for (const [label, shared] of Object.entries(sharedItems(sets, benchmarks))) {
+    log(`Note: ${shared} items of ${label} are both scored on and reported on`);
   }
 }
 

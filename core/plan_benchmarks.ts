@@ -6,6 +6,7 @@ import { faultText, UserError } from "./error.ts";
 import type { Evaluator, Json } from "./evaluator.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
 import { type MatrixSpec, twice } from "./matrix.ts";
+import type { Model, ScoreRequest } from "./model.ts";
 import { lookUp, type Registry } from "./registry.ts";
 import type { BenchmarkRecord } from "./results.ts";
 import { parseWith } from "./schema.ts";
@@ -39,8 +40,7 @@ export function planBenchmarks(matrix: MatrixSpec, options: BenchmarkOptions): P
   const task = `read matrix ${path}`;
   const identity = (each: typeof entries[number]) => [each.benchmark.name, plain(each.params)];
   distinct(entries, { task, kind: "benchmark", label: (each) => each.benchmark.name, identity });
-  const folder = options.data ??
-    (matrix.data === undefined ? undefined : resolve(dirname(path), matrix.data));
+  const folder = dataFolder(matrix, options);
   const planned = entries.map(({ entry, benchmark, evaluator, params }) => {
     const others = entries.filter((other) => other.entry.use === entry.use).map((other) => other.params);
     const label = entry.name ?? labelWith(benchmark.name, params, others);
@@ -51,7 +51,13 @@ export function planBenchmarks(matrix: MatrixSpec, options: BenchmarkOptions): P
   return planned;
 }
 
-function loadBenchmark(
+/** The folder below which data files are looked for, absolute. */
+export function dataFolder({ data }: MatrixSpec, options: BenchmarkOptions): string | undefined {
+  return options.data ?? (data === undefined ? undefined : resolve(dirname(options.path), data));
+}
+
+/** Items of a benchmark and the record of where they come from. @throws {UserError} for missing or broken data. */
+export function loadBenchmark(
   benchmark: Benchmark,
   params: unknown,
   { label, evaluator, folder, limit }: {
@@ -96,8 +102,41 @@ function loadBenchmark(
   return { record, evaluator, items, primary: benchmark.metric(params) };
 }
 
+/**
+ * Prompts and continuations of the items, as token ids, in their order.
+ *
+ * @throws {UserError} naming benchmark and model for a prompt or label that does not suit the model.
+ */
+export function requestsOf(
+  { evaluator, items, record }: PlannedBenchmark,
+  { tokenizer, info }: Pick<Model, "info" | "tokenizer">,
+): readonly ScoreRequest[] {
+  const place = `${record.label} on ${info.name}`;
+  const requests = withPlace(place, () => evaluator.plan(items, tokenizer));
+  for (const [i, { prompt, continuations }] of requests.entries()) {
+    const tokens = prompt.length + Math.max(0, ...continuations.map((ids) => ids.length));
+    if (tokens > info.contextLength) {
+      const state = `item ${items[i]?.id} is ${tokens} tokens, wanted at most ${info.contextLength}`;
+      throw new UserError(`Cannot run ${place}: ${state}`);
+    }
+  }
+  return requests;
+}
+
+/** Adds the benchmark and the model to what an evaluator says of an item. */
+function withPlace<T>(place: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    const reason = cause instanceof UserError
+      ? cause.message.replace(/^Cannot /, "cannot ")
+      : `the evaluator threw ${faultText(cause)}, wanted items that it can score`;
+    throw new UserError(`Cannot run ${place}: ${reason}`, { cause });
+  }
+}
+
 /** The name with those params that tell it from its namesakes: "blend (protocol=culnig)". */
-function labelWith(name: string, params: unknown, all: readonly unknown[]): string {
+export function labelWith(name: string, params: unknown, all: readonly unknown[]): string {
   const own = plain(params);
   if (all.length < 2 || typeof own !== "object" || own === null) return name;
   const texts = (key: string) => all.map((other) => JSON.stringify((other as Record<string, unknown>)[key]));

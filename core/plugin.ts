@@ -3,6 +3,7 @@ import type { z } from "zod";
 import type { Evaluator } from "./evaluator.ts";
 import type { Intervention } from "./intervention.ts";
 import type { ModelBackend } from "./model.ts";
+import type { Scorer } from "./scorer.ts";
 
 export interface BackendEntry<Params = unknown> {
   readonly name: string;
@@ -24,6 +25,8 @@ export interface Plugin {
   readonly evaluators?: readonly Evaluator<any>[];
   // deno-lint-ignore no-explicit-any -- as for backends
   readonly interventions?: readonly Intervention<any>[];
+  // deno-lint-ignore no-explicit-any -- as for backends
+  readonly scorers?: readonly Scorer<any>[];
 }
 
 /**

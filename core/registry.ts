@@ -1,6 +1,6 @@
 /**
  * Finds what Plumbline can do: the file system is the registry. `plugins/<name>/mod.ts` exports a plugin, `benchmarks/<name>.ts`
- * a benchmark, each as its default export; a new one edits no other file.
+ * a benchmark, each as its default export; `plugins/<name>/scorer.json` is a plugin of one scorer. A new one edits no other file.
  */
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -9,8 +9,10 @@ import type { Benchmark } from "./benchmark.ts";
 import { faultText, UserError } from "./error.ts";
 import type { Evaluator } from "./evaluator.ts";
 import type { Intervention } from "./intervention.ts";
+import { parseScorer } from "./json_scorer.ts";
 import { suggest } from "./nearest.ts";
 import type { BackendEntry, Plugin } from "./plugin.ts";
+import type { Scorer } from "./scorer.ts";
 
 export interface Registry {
   readonly plugins: readonly Plugin[];
@@ -20,6 +22,8 @@ export interface Registry {
   readonly evaluators: ReadonlyMap<string, Evaluator<any>>;
   // deno-lint-ignore no-explicit-any -- as for backends
   readonly interventions: ReadonlyMap<string, Intervention<any>>;
+  // deno-lint-ignore no-explicit-any -- as for backends
+  readonly scorers: ReadonlyMap<string, Scorer<any>>;
   // deno-lint-ignore no-explicit-any -- as for backends
   readonly benchmarks: ReadonlyMap<string, Benchmark<any, any>>;
 }
@@ -34,6 +38,7 @@ export function createRegistry(plugins: readonly Plugin[], benchmarks: readonly 
     backends: byName(plugins.flatMap((plugin) => plugin.backends ?? []), "backend"),
     evaluators: byName(plugins.flatMap((plugin) => plugin.evaluators ?? []), "evaluator"),
     interventions: byName(plugins.flatMap((plugin) => plugin.interventions ?? []), "intervention"),
+    scorers: byName(plugins.flatMap((plugin) => plugin.scorers ?? []), "scorer"),
     benchmarks: byName(benchmarks, "benchmark"),
   };
 }
@@ -41,8 +46,9 @@ export function createRegistry(plugins: readonly Plugin[], benchmarks: readonly 
 /**
  * Imports every plugin and benchmark below `root`, and those in `extra`.
  *
- * @param extra Paths of further files, each with a plugin or a benchmark as its default export; a folder stands for its mod.ts.
- * @throws {UserError} for a file that exports neither, or a name that is taken.
+ * @param extra Paths of further files, each a scorer's JSON or with a plugin or a benchmark as its default export; a folder stands for its
+ * mod.ts, or else its scorer.json.
+ * @throws {UserError} for a file that is none of these, or a name that is taken.
  */
 export async function loadRegistry(root: string, extra: readonly string[] = []): Promise<Registry> {
   const [folders, files] = await Promise.all([
@@ -50,9 +56,9 @@ export async function loadRegistry(root: string, extra: readonly string[] = []):
     names(join(root, "benchmarks"), (entry) => entry.isFile && entry.name.endsWith(".ts")),
   ]);
   const paths = [
-    ...folders.map((name) => join(root, "plugins", name, "mod.ts")).filter(isFile),
+    ...folders.map((name) => entryOf(join(root, "plugins", name))).filter(isFile),
     ...files.map((name) => join(root, "benchmarks", name)),
-    ...extra.map((path) => isFile(path) ? path : join(path, "mod.ts")),
+    ...extra.map((path) => isFile(path) ? path : entryOf(path)),
   ];
   const values = await Promise.all(paths.map(load));
   return createRegistry(values.filter(isPlugin), values.filter(isBenchmark));
@@ -95,6 +101,12 @@ async function names(folder: string, wanted: (entry: Deno.DirEntry) => boolean):
   }
 }
 
+/** Where a plugin's folder begins: mod.ts, or a scorer.json in its place. */
+function entryOf(folder: string): string {
+  const scorer = join(folder, "scorer.json"), module = join(folder, "mod.ts");
+  return isFile(scorer) && !isFile(module) ? scorer : module;
+}
+
 function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
@@ -104,6 +116,10 @@ async function load(path: string): Promise<unknown> {
     throw new UserError(
       `Cannot load plugin ${path}: there is no such file, wanted a plugin's or benchmark's file or folder`,
     );
+  }
+  if (path.endsWith(".json")) {
+    const scorer = parseScorer(await Deno.readTextFile(path), path);
+    return { name: scorer.name, version: scorer.version, source: scorer.source, scorers: [scorer] };
   }
   const module = await importFrom(path);
   const value = module.default;

@@ -1,7 +1,7 @@
 /** What a run came to: the content of results.json, the rows of report.md, the cells of the page. */
 import type { Difference, Estimate, Spread } from "./estimate.ts";
 import type { Json, Metric } from "./evaluator.ts";
-import type { Edit, ModelInfo } from "./model.ts";
+import type { Edit, ModelInfo, Tap } from "./model.ts";
 
 /** The name of the unedited model, which is always there. */
 export const UNTOUCHED = "untouched";
@@ -71,6 +71,40 @@ export interface BenchmarkRecord {
   readonly itemsHash: string;
 }
 
+/** Items that a scorer looked at. */
+export interface SetRecord extends BenchmarkRecord {
+  /** Kind of the cluster by which scores were kept apart. */
+  readonly groupBy: string | null;
+  /** How many of them each benchmark of the run is reported on as well, by its label; those without any are left out. */
+  readonly reported: Readonly<Record<string, number>>;
+}
+
+/** Units that a treatment found on one model. */
+export interface FoundRecord {
+  readonly model: string;
+  readonly scorer: {
+    readonly name: string;
+    readonly version: string;
+    readonly title: string;
+    readonly source: string;
+    readonly params: Json;
+  };
+  readonly seed: number;
+  /** By the name of the scorer's set. */
+  readonly sets: Readonly<Record<string, SetRecord>>;
+  /** As the matrix has it, with every default. */
+  readonly select: Json;
+  /** Number of units that they were selected from. */
+  readonly pool: number;
+  readonly selected: number;
+  /** Taps in forward order, units ascending. */
+  readonly units: readonly { readonly tap: Tap; readonly units: readonly number[] }[];
+  /** Of each unit, by tap, in the same order. */
+  readonly scores: Readonly<Record<string, readonly number[]>>;
+  /** Content address of the scores of all units: sha256 of everything that made them. */
+  readonly key: string;
+}
+
 export interface ModelRecord {
   readonly label: string;
   readonly use: string;
@@ -86,6 +120,8 @@ export interface TreatmentRecord {
   readonly steps: Json;
   readonly controls: Json;
   readonly arms: readonly ArmRecord[];
+  /** Where units were found by a scorer: of each selection in turn, model by model. */
+  readonly found?: readonly FoundRecord[];
 }
 
 export interface Results {

@@ -57,6 +57,8 @@ function lowerFirst(text: string): string {
 
 interface Node {
   readonly properties?: Readonly<Record<string, Node>>;
+  /** What members of a record are; false where no others are allowed. */
+  readonly additionalProperties?: Node | false;
   readonly items?: Node;
   readonly anyOf?: readonly Node[];
   readonly oneOf?: readonly Node[];
@@ -72,7 +74,9 @@ function knownKeys(schema: z.ZodType, path: Place): string[] {
   ];
   const step = (nodes: readonly Node[], part: PropertyKey): Node[] =>
     nodes.flatMap(branches).flatMap((node) =>
-      (typeof part === "number" ? node.items : node.properties?.[String(part)]) ?? []
+      (typeof part === "number"
+        ? node.items
+        : node.properties?.[String(part)] ?? (node.additionalProperties || undefined)) ?? []
     );
   const nodes = path.reduce<Node[]>(step, [root]).flatMap(branches);
   return [...new Set(nodes.flatMap((node) => Object.keys(node.properties ?? {})))];

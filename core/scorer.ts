@@ -1,6 +1,7 @@
 /** From items to one number a unit: a scorer is a plan of passes and a pure combination of what they give. */
 import type { z } from "zod";
-import type { Model, Objective, Observation, RunSample, Tap } from "./model.ts";
+import { UserError } from "./error.ts";
+import type { Model, Objective, Observation, RunSample, Site, Tap } from "./model.ts";
 
 /** An item as a scorer sees it, tokenised by its benchmark's evaluator. */
 export interface ScoredItem {
@@ -28,9 +29,16 @@ export interface Pass {
   readonly name: string;
   readonly samples: readonly PassSample[];
   readonly objective?: PassObjective;
+  /** Each tap once; every pool but "none". */
   readonly observe: readonly Observation[];
-  /** Each sample's pooled values become max(value, floor) before they are summed. */
+  /** "objective": each sample's pooled values are multiplied by the value of its objective. Default "none". */
+  readonly weight?: "none" | "objective";
+  /** Then they lose their sign; default false. */
+  readonly absolute?: boolean;
+  /** Then they become max(value, floor), before they are summed. */
   readonly floor?: number;
+  /** Samples that `padding: "zero"` pads together, in the order given; default 16. */
+  readonly batch?: number;
 }
 
 export interface PassSample extends RunSample {
@@ -52,7 +60,7 @@ export interface PooledValues {
   readonly n: number;
   readonly sum: Float64Array;
   readonly sumOfSquares: Float64Array;
-  /** Samples whose value is above 0. */
+  /** Number of samples whose value is above 0. */
   readonly positive: Float64Array;
 }
 
@@ -77,8 +85,153 @@ export interface Scorer<Params = unknown> {
   readonly params: z.ZodType<Params>;
   /** Names of the sets of items that it needs: ["items"], or ["positive", "negative"]; none for a scorer that looks at no data. */
   readonly sets: readonly string[];
+  /** Names of further sets that it takes where they are given. */
+  readonly optionalSets?: readonly string[];
   /** Pure. @throws {UserError} for items or params that do not suit. */
   passes(input: ScorerInput<Params>): readonly Pass[];
-  /** Pure: the same pooled values give the same scores. Larger is more. */
+  /** Pure: the same pooled values give the same scores, finite and one a unit of the tap. Larger is more. */
   combine(pooled: Pooled, input: ScorerInput<Params>): UnitScores;
+}
+
+/**
+ * Gives a scorer its type from its params; unknown params are errors when `params` is a `z.strictObject`.
+ *
+ * @example
+ * ```ts
+ * import { z } from "zod";
+ * import { defineScorer, meanOf, sampleOf, scoresOf, tapsAt } from "./mod.ts";
+ * const scorer = defineScorer({
+ *   name: "loudness",
+ *   version: "1",
+ *   title: "Mean activation at the last token",
+ *   source: "an example",
+ *   params: z.strictObject({ site: z.enum(["mlp.act", "mlp.out"]).default("mlp.act") }),
+ *   sets: ["items"],
+ *   passes: ({ params, items, model }) => [{
+ *     name: "loud",
+ *     samples: items.items!.map((item) => sampleOf(item)),
+ *     observe: tapsAt([params.site], model.info.layers).map((tap) => ({ tap, quantity: "activation", pool: "last" })),
+ *   }],
+ *   combine: (pooled, { params, model }) =>
+ *     scoresOf(pooled.groups("loud"), tapsAt([params.site], model.info.layers), (group, tap) => meanOf(pooled.at("loud", group, tap))),
+ * });
+ * if (scorer.params.parse({}).site !== "mlp.act") throw new Error("unexpected params");
+ * ```
+ */
+export function defineScorer<Params>(scorer: Scorer<Params>): Scorer<Params> {
+  return scorer;
+}
+
+/** The sites' taps, layer by layer. */
+export function tapsAt(sites: readonly Site[], layers: number): Tap[] {
+  return Array.from({ length: layers }, (_, layer) => sites.map((site): Tap => `layers.${layer}.${site}`))
+    .flat();
+}
+
+/** The objective of that kind, over an answer where there is a choice; what sampleOf() makes samples for. */
+export function passObjective(kind: PassObjective["kind"]): PassObjective {
+  return kind === "crossEntropy" ? { kind, span: "completion" } : { kind };
+}
+
+/** What is to be asked of a sample. */
+export interface SampleUse {
+  readonly objective?: PassObjective["kind"];
+  /** Tokens to be pooled; default "prompt". */
+  readonly over?: NonNullable<Observation["over"]>;
+}
+
+/**
+ * An item as a sample of a pass. With an objective: its prompt and what the objective reads (the right answer's token, and the other one's
+ * for "logitDifference"; all answers for "cloze"; the right one for "crossEntropy"). Without: the prompt, and where `over` is not "prompt" its
+ * right, or only, answer. As everywhere, the last token of an answer is predicted, not run.
+ *
+ * @throws {UserError} naming the item where its answers do not suit.
+ */
+export function sampleOf(item: ScoredItem, { objective, over = "prompt" }: SampleUse = {}): PassSample {
+  const { id, group, prompt, continuations } = item;
+  const refuse = (state: string, wanted: string): never => {
+    throw new UserError(
+      `Cannot use item ${id} for ${objective ?? `values over the ${over}`}: ${state}, wanted ${wanted}`,
+    );
+  };
+  const sample = { id, group, prompt };
+  const gold = item.gold ?? (continuations.length === 1 ? 0 : undefined);
+  const right = () => continuations[gold ?? -1] ?? refuse("it has no right answer", "one");
+  const token = (ids: readonly number[]) =>
+    ids.length === 1 ? ids[0]! : refuse(`an answer is ${ids.length} tokens`, "one token");
+  if (objective === undefined) {
+    const isPrompt = over === "prompt" || (over === "all" && continuations.length === 0);
+    return isPrompt ? sample : { ...sample, continuations: [right()] };
+  }
+  switch (objective) {
+    case "probability":
+    case "logprob":
+      return { ...sample, target: token(right()) };
+    case "logitDifference": {
+      const target = token(right());
+      if (continuations.length !== 2) refuse(`it has ${continuations.length} answers`, "two");
+      return { ...sample, target, against: token(continuations[1 - gold!]!) };
+    }
+    case "cloze":
+      right();
+      return { ...sample, continuations, answer: gold! };
+    case "crossEntropy":
+      return { ...sample, continuations: [right()] };
+  }
+}
+
+/** Mean of each column over the samples. */
+export function meanOf({ n, sum }: PooledValues): Float64Array {
+  return sum.map((total) => total / n);
+}
+
+/** Squares that sum to less than this share of what they are the difference of are rounding: some 10,000 additions at 2^-53 each. */
+const ROUNDING = 1e-12;
+
+/**
+ * Standard deviation of each column within sets of samples, pooled: the root of the squared distances to each set's own mean, summed, over
+ * the number of samples less the number of sets. 0 where every set is constant.
+ *
+ * @throws {UserError} when there are no more samples than sets.
+ */
+export function deviationOf(sets: readonly PooledValues[]): Float64Array {
+  const free = sets.reduce((sum, { n }) => sum + n - 1, 0);
+  if (free < 1) {
+    throw new UserError("Cannot take a standard deviation: one sample a set, wanted two or more of one");
+  }
+  const squares = ({ n, sum, sumOfSquares }: PooledValues, i: number) => {
+    const all = sumOfSquares[i]!, rest = all - sum[i]! ** 2 / n;
+    return rest > ROUNDING * all ? rest : 0;
+  };
+  return Float64Array.from(
+    sets[0]!.sum,
+    (_, i) => Math.sqrt(sets.reduce((sum, set) => sum + squares(set, i), 0) / free),
+  );
+}
+
+/** a / b, and 0 where b is 0: an effect in standard deviations where nothing varies. */
+export function ratio(a: number, b: number): number {
+  return b === 0 ? 0 : a / b;
+}
+
+/** Under which group a pass stands against `group` of another: the same, or the only one that it has.
+ * @throws {UserError} when it has several and not this one. */
+export function groupIn(pooled: Pooled, pass: string, group: string): string {
+  const groups = pooled.groups(pass);
+  if (groups.includes(group)) return group;
+  if (groups.length === 1) return groups[0]!;
+  throw new UserError(
+    `Cannot compare group ${
+      JSON.stringify(group)
+    }: ${pass} has ${groups.length} groups and not this one, wanted it, or one in all`,
+  );
+}
+
+/** Scores of each group at each tap. */
+export function scoresOf(
+  groups: readonly string[],
+  taps: readonly Tap[],
+  score: (group: string, tap: Tap) => Float64Array,
+): UnitScores {
+  return new Map(groups.map((group) => [group, new Map(taps.map((tap) => [tap, score(group, tap)]))]));
 }

@@ -1,7 +1,106 @@
-/** Control arms: other units of the same number, drawn at random. */
+/** Units by their scores, and control arms: other units of the same number, drawn at random. */
 import { UserError } from "./error.ts";
+import type { SelectSpec } from "./matrix.ts";
 import { SITES, type Tap, type Unit } from "./model.ts";
+import { suggest } from "./nearest.ts";
 import { createRandom, type Random } from "./random.ts";
+import type { UnitScores } from "./scorer.ts";
+
+/** Units that were selected. */
+export interface Selected {
+  /** By layer, site and index. */
+  readonly units: readonly Unit[];
+  /** Of each unit, in the same order. */
+  readonly scores: readonly number[];
+  /** Number of units that they were selected from. */
+  readonly pool: number;
+}
+
+/**
+ * The units that come first by score: the share `top` of a pool of N is floor(top * N) units. Of equal scores the earlier tap and the
+ * lower index come first.
+ *
+ * @throws {UserError} for a group or site without scores, a score that is not finite, and where `top` is none or more than all.
+ *
+ * @example
+ * ```ts
+ * import { selectUnits } from "./select.ts";
+ * const scores = new Map([["all", new Map([["layers.0.mlp.gate", Float64Array.of(1, 3, 2, 3)]] as const)]]);
+ * const { units } = selectUnits(scores, { top: 0.5, per: "all", order: "highest" });
+ * if (units.map(({ index }) => index).join() !== "1,3") throw new Error("the highest come first");
+ * ```
+ */
+export function selectUnits(scores: UnitScores, { top, per, sites, group, order }: SelectSpec): Selected {
+  const all = scoredUnits(scores, group);
+  const scored = sites ? all.filter(({ tap }) => (sites as readonly string[]).includes(siteOf(tap))) : all;
+  if (scored.length === 0) {
+    const known = [...new Set(all.map(({ tap }) => siteOf(tap)))].join(", ");
+    throw new UserError(
+      `Cannot select units: none at ${sites?.join(", ") ?? "any site"} has a score, wanted one of ${
+        known || "those that the scorer looks at"
+      }`,
+    );
+  }
+  const rank = { highest: -1, lowest: 1, magnitude: -1 }[order];
+  const size = (score: number) => order === "magnitude" ? Math.abs(score) : score;
+  const pools = Map.groupBy(scored, ({ tap }) => per === "all" ? "" : per === "tap" ? tap : siteOf(tap));
+  const taken = [...pools].flatMap(([name, pool]) => {
+    const count = top < 1 ? Math.floor(top * pool.length) : top;
+    if (count > pool.length) {
+      throw new UserError(
+        `Cannot select units: top is ${top}, wanted at most ${pool.length}, the scored units${
+          name && ` of ${name}`
+        }`,
+      );
+    }
+    // The sort is stable, so equals stay in the order of taps and indices.
+    return pool.toSorted((a, b) => rank * (size(a.score) - size(b.score))).slice(0, count);
+  });
+  if (taken.length === 0) {
+    throw new UserError(
+      `Cannot select units: top ${top} of ${scored.length} units per ${per} is none, wanted one or more`,
+    );
+  }
+  taken.sort((a, b) => compareTaps(a.tap, b.tap) || a.index - b.index);
+  return {
+    units: taken.map(({ tap, index }) => ({ tap, index })),
+    scores: taken.map(({ score }) => score),
+    pool: scored.length,
+  };
+}
+
+interface ScoredUnit extends Unit {
+  readonly score: number;
+}
+
+/** Every unit with its score in `group`, or the sum over all groups; taps in forward order. */
+function scoredUnits(scores: UnitScores, group: string | undefined): ScoredUnit[] {
+  const own = group === undefined ? undefined : scores.get(group);
+  if (group !== undefined && own === undefined) {
+    throw new UserError(
+      `Cannot select units: no scores of group ${JSON.stringify(group)}${suggest(group, scores.keys())}`,
+    );
+  }
+  const groups = own ? [own] : [...scores.values()];
+  const taps = [...new Set(groups.flatMap((byTap) => [...byTap.keys()]))].sort(compareTaps);
+  return taps.flatMap((tap) => {
+    const lists = groups.flatMap((byTap) => byTap.get(tap) ?? []);
+    return Array.from(lists[0] ?? [], (_, index): ScoredUnit => {
+      const score = lists.reduce((sum, list) => sum + (list[index] ?? NaN), 0);
+      if (!Number.isFinite(score)) {
+        throw new UserError(
+          `Cannot select units: the score of unit ${index} of ${tap} is ${score}, wanted a finite number`,
+        );
+      }
+      return { tap, index, score };
+    });
+  });
+}
+
+/** "mlp.gate" of "layers.3.mlp.gate"; "embed" is its own. */
+export function siteOf(tap: Tap): string {
+  return tap.replace(/^layers\.\d+\./, "");
+}
 
 export interface ControlOptions {
   /** "tap": from each tap as many units as are treated there. "uniform": as many in all, every unit of the pool alike. */

@@ -1,23 +1,19 @@
 /** From the outcomes in the store to the results of a run: estimates, differences, parts and the spread of the controls. */
-import type { Step } from "./arms.ts";
 import type { Difference, Estimate } from "./estimate.ts";
 import type { Metric, Outcome } from "./evaluator.ts";
-import { canonicalJson } from "./hash.ts";
-
 import type { Plan, PlannedCell } from "./plan.ts";
 import { plain } from "./plan_benchmarks.ts";
 import {
-  type ArmRecord,
   type CellResult,
   type ControlResult,
   type MetricResult,
   type Results,
-  type TreatmentRecord,
   UNTOUCHED,
 } from "./results.ts";
 import { orderedOutcomes } from "./runner.ts";
 import { estimateChange, estimateMean, pairedDifference, spread } from "./stats/mod.ts";
 import type { RunStore } from "./store/store.ts";
+import { treatmentRecords } from "./treatment_records.ts";
 
 export const LEVEL = 0.95;
 export const RESAMPLES = 10_000;
@@ -48,13 +44,12 @@ export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Res
     reportable: plan.limit === null,
     limit: plan.limit,
     tokenBudget: plan.tokenBudget,
-
     engine: plan.engine,
     matrix: plain(plan.matrix),
     statistics: { level: LEVEL, resamples: RESAMPLES, seed: plan.matrix.seed },
     models: plan.models.map((model) => model.record),
     benchmarks: plan.benchmarks.map((benchmark) => benchmark.record),
-    treatments: treatmentRecords(plan),
+    treatments: treatmentRecords(plan, store),
     cells,
     run,
   };
@@ -146,35 +141,6 @@ function controlResults(
     })),
     keys: drawn.map(({ cell }) => cell.key),
   }));
-}
-
-function resolved(step: Step | undefined) {
-  return step && { version: step.intervention.version, params: step.params };
-}
-
-function treatmentRecords(plan: Plan): TreatmentRecord[] {
-  const { matrix, models } = plan;
-  const arms = (model: Plan["models"][number], treatment: string): ArmRecord[] =>
-    model.arms.filter((arm) => arm.treatment === treatment)
-      .map(({ arm, edits, units }) => ({ treatment, arm, edits, units }));
-  const record = (name: string, steps: unknown, controls: unknown): TreatmentRecord => {
-    const each = models.map((model) => arms(model, name));
-    const same = new Set(each.map(canonicalJson)).size === 1;
-    const labelled = each.flatMap((list, i) =>
-      list.map((arm) => ({ model: models[i]?.record.label ?? "", ...arm }))
-    );
-    return { name, steps: plain(steps), controls: plain(controls), arms: same ? each[0] ?? [] : labelled };
-  };
-  return [
-    record(UNTOUCHED, [], []),
-    ...matrix.treatments.map(({ name, steps, controls }, i) =>
-      record(
-        name,
-        steps.map(({ edit }, j) => ({ edit: { ...edit, ...resolved(plan.steps[i]?.[j]) } })),
-        controls,
-      )
-    ),
-  ];
 }
 
 function valuesOf(outcomes: readonly Outcome[], metric: Metric): number[] {

@@ -13,12 +13,14 @@ import {
   type ModelInfo,
   type OpenOptions,
   type Plugin,
+  type RunSample,
   type ScoreRequest,
   type ScoreResult,
   sha256,
   type Tokenizer,
   UserError,
 } from "../core/mod.ts";
+import { fakeRun, fakeUnits } from "./fake_run.ts";
 
 const Params = z.strictObject({
   /** What stands for the weights: another value is another model. */
@@ -33,9 +35,11 @@ export interface FakeLog {
   readonly opened: OpenOptions[];
   /** Edits and indices of each batch that was computed. */
   readonly batches: { readonly edits: readonly Edit[]; readonly indices: readonly number[] }[];
+  /** Samples of each call of run(), where they are wanted. */
+  readonly runs?: (readonly RunSample[])[];
 }
 
-export const UNITS = 16;
+export const UNITS = fakeUnits("layers.0.mlp.gate");
 const BATCH = 4;
 
 const tokenizer: Tokenizer = {
@@ -62,11 +66,6 @@ function infoOf({ weights, contextLength }: FakeParams): ModelInfo {
   };
 }
 
-function units(tap: string): number {
-  if (/^layers\.[01]\.mlp\.gate$/.test(tap)) return UNITS;
-  throw new UserError(`Cannot edit ${tap}: the model has no such tap`);
-}
-
 function answer({ prompt, continuations }: ScoreRequest, edits: readonly Edit[]): ScoreResult {
   const id = Number(tokenizer.decode(prompt).replace(/\D/g, ""));
   const hit = edits.some((edit) => edit.tap === "layers.0.mlp.gate" && edit.units.includes(id % UNITS));
@@ -80,14 +79,14 @@ function answer({ prompt, continuations }: ScoreRequest, edits: readonly Edit[])
 /** The backend; batches run from the last requests to the first, so that order of computing is not order of items. */
 export function fakeBackend(log: FakeLog = { opened: [], batches: [] }): ModelBackend<FakeParams> {
   return {
-    inspect: (params) => Promise.resolve({ info: infoOf(params), units, tokenizer }),
+    inspect: (params) => Promise.resolve({ info: infoOf(params), units: fakeUnits, tokenizer }),
     open(params, options, context) {
       log.opened.push(options);
       const model: Model = {
         info: infoOf(params),
         tokenizer,
-        can: new Set(["logprobs", "edit"]),
-        units,
+        can: new Set(["logprobs", "edit", "observe", "gradient"]),
+        units: fakeUnits,
         async *score(requests, { edits = [], skip = () => false } = {}) {
           const order = requests.map((_, i) => i).reverse();
           for (let from = 0; from < order.length; from += BATCH) {
@@ -103,7 +102,11 @@ export function fakeBackend(log: FakeLog = { opened: [], batches: [] }): ModelBa
         generate: () => {
           throw new Error("the fake does not generate");
         },
-        run: () => Promise.reject(new UserError("Cannot run the fake model: it has no gradients")),
+        async run(samples, request) {
+          if (params.delayMs > 0) await new Promise((done) => setTimeout(done, params.delayMs));
+          log.runs?.push(samples);
+          return fakeRun(samples, request);
+        },
         logits: () => Promise.reject(new Error("the fake has no logits")),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };
@@ -123,6 +126,7 @@ export const pick: Evaluator<Item> = {
   ],
   plan: (items, { encode }) =>
     items.map(({ id }) => ({ prompt: encode(id), continuations: [encode("A"), encode("B"), encode("C")] })),
+  gold: () => 0,
   outcome: ({ id }, { logprobs }) => ({
     item: id,
     values: { acc: Number(Math.max(...logprobs) === logprobs[0]), gold: logprobs[0] ?? 0 },

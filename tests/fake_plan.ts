@@ -2,6 +2,8 @@
 import type { Context } from "../core/context.ts";
 import { parseMatrix } from "../core/matrix.ts";
 import { type Plan, planRun } from "../core/plan.ts";
+import type { Plugin } from "../core/plugin.ts";
+import scorers from "../plugins/scorers/mod.ts";
 import { createRegistry } from "../core/registry.ts";
 import type { Results } from "../core/results.ts";
 import riddles from "./fake_benchmark.ts";
@@ -15,6 +17,18 @@ export const MUTED = {
   controls: [{ use: "random", match: "tap", sets: 4 }],
 };
 
+/** Riddles 5 and 6, whose planted units are 5 and 6 of layer 0's gate. */
+export const SCORE = {
+  use: "gradient_product",
+  params: { sites: ["mlp.gate"], pool: "last" },
+  on: { items: { use: "riddles", params: { first: 5, count: 2 } } },
+};
+export const FOUND = {
+  name: "found",
+  steps: [{ score: SCORE }, { select: { top: 2 } }, { edit: { use: "mute" } }],
+  controls: [{ use: "random", match: "tap", sets: 3 }],
+};
+
 export interface Change {
   readonly matrix?: Record<string, unknown>;
   readonly limit?: number;
@@ -22,10 +36,13 @@ export interface Change {
   readonly engine?: Results["engine"];
   readonly context?: Context;
   readonly log?: FakeLog;
+  /** In place of the fake model's. */
+  readonly plugin?: Plugin;
 }
 
 export function plan(
-  { matrix, log, context = testContext(), engine = ENGINE, ...options }: Change = {},
+  { matrix, log, plugin = fakePlugin(log), context = testContext(), engine = ENGINE, ...options }: Change =
+    {},
 ): Promise<Plan> {
   const text = JSON.stringify({
     version: 1,
@@ -34,7 +51,7 @@ export function plan(
     treatments: [MUTED],
     ...matrix,
   });
-  const registry = createRegistry([fakePlugin(log)], [riddles]);
+  const registry = createRegistry([plugin, scorers], [riddles]);
   return planRun(parseMatrix(text, "/m/demo.json"), {
     registry,
     context,
@@ -44,5 +61,5 @@ export function plan(
   });
 }
 
-export const newLog = (): FakeLog => ({ opened: [], batches: [] });
+export const newLog = () => ({ opened: [], batches: [], runs: [] }) satisfies FakeLog as Required<FakeLog>;
 export const keys = (planned: Plan) => planned.cells.map((cell) => cell.key);

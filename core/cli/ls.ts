@@ -3,10 +3,15 @@ import type { Command } from "./command.ts";
 
 export const command: Command = {
   name: "ls",
-  summary: "list plugins, models' backends, evaluators, interventions and benchmarks",
+  summary: "list plugins, models' backends, scorers, interventions, evaluators and benchmarks",
   positionals: "",
   maxPositionals: 0,
-  flags: [{ name: "plugin", value: "PATH", multiple: true, about: "also load this plugin or benchmark" }],
+  flags: [{
+    name: "plugin",
+    value: "PATH",
+    multiple: true,
+    about: "also load this plugin, scorer or benchmark",
+  }],
   async run(args) {
     const { loadRegistry } = await import("../registry.ts");
     const env = await import("./environment.ts");
@@ -14,6 +19,17 @@ export const command: Command = {
     const sections: [string, (readonly string[])[]][] = [
       ["Plugins", registry.plugins.map((each) => [each.name, each.version, each.source])],
       ["Backends", [...registry.backends.values()].map((each) => [each.name, each.version, each.title])],
+      [
+        "Scorers",
+        [...registry.scorers.values()].map((each) => [
+          each.name,
+          each.version,
+          `${each.title} (looks at ${
+            [...each.sets, ...(each.optionalSets ?? []).map((set) => `${set}, if given`)].join(" and ") ||
+            "no items"
+          })`,
+        ]),
+      ],
       [
         "Interventions",
         [...registry.interventions.values()].map((each) => [each.name, each.version, each.title]),

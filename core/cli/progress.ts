@@ -39,15 +39,22 @@ export function createProgressBar({ tty, width, write, now }: ProgressOptions): 
 }
 
 function bar(progress: Progress): string {
-  const { done, total } = progress.items;
+  const { done, total } = progress.scoring ?? progress.items;
   const full = Math.floor(BAR * done / Math.max(1, total));
   return `[${"#".repeat(full)}${"-".repeat(BAR - full)}] ${line(progress)}`;
 }
 
-/** " 45 %  123 of 200 cells  1,234 tok/s  0:12 left  fables / silenced". */
-function line({ items, cells, tokens, elapsedMs, current }: Progress): string {
-  const share = Math.floor(100 * items.done / Math.max(1, items.total));
+/** " 45 %  123 of 200 cells  1,234 tok/s  0:12 left  fables / silenced"; " 45 %  scoring units: 48 of 96 samples ..." before. */
+function line({ items, cells, tokens, elapsedMs, current, scoring }: Progress): string {
   const rate = elapsedMs > 0 ? Math.round(1000 * tokens / elapsedMs).toLocaleString("en") : "0";
+  if (scoring) {
+    const { done, total } = scoring;
+    const share = Math.floor(100 * done / Math.max(1, total));
+    return `${
+      String(share).padStart(3)
+    } %  scoring units: ${done} of ${total} samples  ${rate} tok/s  ${current}`;
+  }
+  const share = Math.floor(100 * items.done / Math.max(1, items.total));
   const computed = items.done - items.found;
   const left = computed > 0 ? clock(elapsedMs * (items.total - items.done) / computed) : "?";
   return `${

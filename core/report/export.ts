@@ -5,12 +5,13 @@ import type { Sample } from "../evaluator.ts";
 import { safeName } from "../plan.ts";
 import type { Results } from "../results.ts";
 import type { RunStore } from "../store/store.ts";
+import { type Found, foundIn, unitsFile } from "./found.ts";
 import { prettyJson } from "./json.ts";
 import { reportMarkdown } from "./markdown.ts";
 
 /**
- * Writes results.json, report.md and one samples_*.jsonl a benchmark and treatment below `folder`/`id`. Each file appears
- * whole or not at all: it is written beside its place and renamed.
+ * Writes results.json, report.md, one samples_*.jsonl a benchmark and treatment, and one units_*.json a selection of units, below
+ * `folder`/`id`. Each file appears whole or not at all: it is written beside its place and renamed.
  *
  * @returns the run's folder.
  * @throws {UserError} when a run of that id is not in the store, or the disk does not take a file.
@@ -30,6 +31,9 @@ export async function exportRun(store: RunStore, id: string, folder: string): Pr
     const name = names.get(cell) ?? "";
     files.set(name, () => jsonLines(store.samples(cell.key)));
   }
+  for (const [found, name] of unitsNames(results)) {
+    files.set(name, () => prettyJson(unitsFile(found, results)));
+  }
   files.set("report.md", () => reportMarkdown(results));
   // Last, so that a results.json stands for a whole folder.
   files.set("results.json", () => prettyJson(results));
@@ -39,15 +43,37 @@ export async function exportRun(store: RunStore, id: string, folder: string): Pr
 }
 
 /** `samples_<benchmark>_<treatment>.jsonl`, led by the model where there are several; numbered where two would be one. */
-function sampleNames(results: Results): Map<Results["cells"][number], string> {
+function sampleNames({ models, cells }: Results): Map<Results["cells"][number], string> {
+  const parts = (cell: Results["cells"][number]) => [cell.benchmark, cell.treatment];
+  return fileNames(
+    cells,
+    (cell) => ["samples", ...(models.length > 1 ? [cell.model] : []), ...parts(cell)],
+    "jsonl",
+  );
+}
+
+/** `units_<treatment>.json`, with the model where there are several; numbered where a treatment selects more than once. */
+function unitsNames(results: Results): Map<Found, string> {
+  const several = results.models.length > 1;
+  return fileNames(
+    foundIn(results),
+    ({ treatment, model }) => ["units", treatment, ...(several ? [model.label] : [])],
+    "json",
+  );
+}
+
+function fileNames<T>(
+  entries: readonly T[],
+  partsOf: (entry: T) => readonly string[],
+  ending: string,
+): Map<T, string> {
   const taken = new Set<string>();
-  return new Map(results.cells.map((cell) => {
-    const parts = [...(results.models.length > 1 ? [cell.model] : []), cell.benchmark, cell.treatment];
-    const stem = ["samples", ...parts.map(safeName)].join("_");
+  return new Map(entries.map((entry) => {
+    const stem = partsOf(entry).map(safeName).join("_");
     let name = stem;
     for (let i = 2; taken.has(name.toLowerCase()); i++) name = `${stem}_${i}`;
     taken.add(name.toLowerCase());
-    return [cell, `${name}.jsonl`];
+    return [entry, `${name}.${ending}`];
   }));
 }
 

@@ -1,5 +1,6 @@
 /** report.md: the table, every metric, and what it takes to make the numbers again. */
 import type { CellResult, Results } from "../results.ts";
+import { foundIn, foundName, foundText } from "./found.ts";
 import { countText, estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 import { gridsOf } from "./grid.ts";
 
@@ -106,13 +107,24 @@ function methods(results: Results): string {
     ),
     ...treatments.filter(({ arms }) => arms.some((arm) => arm.units > 0)).map(({ name, arms, controls }) =>
       `- Treatment ${escape(name)}: ${
-        new Set(arms.filter((arm) => arm.arm === "treated").map((arm) => arm.units)).values().next().value
+        [...new Set(arms.filter((arm) => arm.arm === "treated").map((arm) => arm.units))].join(" or ")
       } ` +
       `units edited, ${arms.filter((arm) => arm.arm !== "treated").length} control sets; ${
         editsText(arms)
       }; ` +
       `controls \`${JSON.stringify(controls)}\`.`
     ),
+    ...foundIn(results).map((found) => {
+      const { scorer, seed, sets, key } = found.record;
+      const items = Object.entries(sets).map(([name, set]) =>
+        `; ${name}: ${escape(set.name)} ${set.version}, params \`${JSON.stringify(set.params)}\`, ` +
+        `${set.items.effective} of ${set.items.original} items, sha256 \`${set.itemsHash}\``
+      );
+      return `- Units of ${escape(foundName(found, results))}: ${escape(foundText(found))}. Scorer ${
+        escape(scorer.name)
+      } ${scorer.version} (${escape(scorer.source)}), params \`${JSON.stringify(scorer.params)}\`, ` +
+        `seed ${seed}${items.join("")}; scores \`${key}\`.`;
+    }),
     "- Metrics and parts: " + metricsText(results) +
     " validity: the part of a difference from giving one of the answers at all; " +
     "ability: the part from giving the right one; they sum to the difference.",

@@ -1,5 +1,6 @@
 /** The table that a run ends with on the terminal. */
 import type { Results } from "../results.ts";
+import { foundIn, foundName, foundText } from "./found.ts";
 import { type Grid, type GridRow, gridsOf } from "./grid.ts";
 
 export interface TableOptions {
@@ -25,6 +26,7 @@ export function table(results: Results, { colour, width }: TableOptions): string
     "the answers at all; ability: its part from giving the right one; controls: mean (smallest to largest) over their sets";
   const notes = [
     unit,
+    ...foundIn(results).map((found) => `${foundName(found, results)}: ${foundText(found)}`),
     ...(results.reportable
       ? []
       : [`Not reportable: only the first ${results.limit} items of each benchmark (--limit)`]),

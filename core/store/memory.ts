@@ -2,7 +2,7 @@
 import type { Outcome, Sample } from "../evaluator.ts";
 import type { Results } from "../results.ts";
 import { encode, summarise } from "./encode.ts";
-import type { RunStore, RunSummary } from "./store.ts";
+import type { Numbers, RunStore, RunSummary } from "./store.ts";
 
 interface Cell {
   readonly items: number;
@@ -14,6 +14,7 @@ interface Cell {
 export function createMemoryStore(): RunStore {
   const cells = new Map<string, Cell>();
   const samples = new Map<string, ReadonlyMap<string, string>>();
+  const numbers = new Map<string, Numbers>();
   const runs = new Map<string, { readonly summary: RunSummary; readonly json: string }>();
   const cellOf = (key: string): Cell => {
     const cell = cells.get(key);
@@ -47,6 +48,12 @@ export function createMemoryStore(): RunStore {
       samples.set(key, new Map([...list].map(([item, sample]) => [item, encode(sample)])));
     },
     samples: (key) => decode<Sample>(samples.get(key)),
+    numbers(key) {
+      const found = numbers.get(key);
+      return found && copy(found);
+    },
+    saveNumbers: (key, value) => void numbers.set(key, copy(value)),
+    dropNumbers: (key) => void numbers.delete(key),
     saveRun(results) {
       runs.set(results.id, { summary: summarise(results), json: encode(results) });
     },
@@ -61,6 +68,10 @@ export function createMemoryStore(): RunStore {
 
 function decode<T>(texts: ReadonlyMap<string, string> = new Map()): ReadonlyMap<string, T> {
   return new Map([...texts].map(([item, json]) => [item, JSON.parse(json) as T]));
+}
+
+function copy({ about, arrays }: Numbers): Numbers {
+  return { about: JSON.parse(encode(about)), arrays: arrays.map((array) => array.slice()) };
 }
 
 function newestFirst(a: RunSummary, b: RunSummary): number {

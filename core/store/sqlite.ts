@@ -8,17 +8,18 @@ import { mkdirSync } from "node:fs";
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
 import { dirname } from "node:path";
 import { UserError } from "../error.ts";
-import type { Outcome, Sample } from "../evaluator.ts";
+import type { Json, Outcome, Sample } from "../evaluator.ts";
 import type { Results } from "../results.ts";
 import { encode, summarise } from "./encode.ts";
 import type { RunStore, RunSummary } from "./store.ts";
 
 /** Raised with every change of the tables; a newer file is refused. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 /** How long a write waits for another process. */
 const TIMEOUT_MS = 5000;
 
-// Outcomes are small and looked up by key, so the key is the table; samples are long and kept in the order they came in.
+// Outcomes are small and looked up by key, so the key is the table; samples are long and kept in the order they came in. Numbers have a row
+// an array, since a row is at most 1e9 bytes; what they are about stands in the first, an empty one.
 const SCHEMA = `
   create table if not exists meta (name text primary key, value integer not null) strict, without rowid;
   create table if not exists cells (
@@ -33,7 +34,10 @@ const SCHEMA = `
   create table if not exists runs (
     id text primary key, name text not null, started text not null, summary text not null, json text not null
   ) strict;
-  insert or ignore into meta values ('schema', ${SCHEMA_VERSION});
+  create table if not exists numbers (
+    key text not null, place integer not null, about text, data blob not null, primary key (key, place)
+  ) strict;
+  insert or replace into meta values ('schema', ${SCHEMA_VERSION});
 `;
 
 export interface SqliteOptions {
@@ -61,6 +65,9 @@ export function openSqliteStore(path: string, options: SqliteOptions = {}): RunS
   const addSample = db.prepare("insert into samples values (?, ?, ?)");
   const oneSample = db.prepare("select item, json from samples where cell = ? and item = ?");
   const allSamples = db.prepare("select item, json from samples where cell = ? order by rowid");
+  const allNumbers = db.prepare("select about, data from numbers where key = ? order by place");
+  const addNumbers = db.prepare("insert into numbers values (?, ?, ?, ?)");
+  const dropNumbers = db.prepare("delete from numbers where key = ?");
   const addRun = db.prepare("insert or replace into runs values (?, ?, ?, ?, ?)");
   const allRuns = db.prepare("select summary from runs order by started desc, id");
   const oneRun = db.prepare("select json from runs where id = ?");
@@ -99,6 +106,19 @@ export function openSqliteStore(path: string, options: SqliteOptions = {}): RunS
       read(() =>
         decode<Sample>(items ? items.flatMap((item) => oneSample.all(key, item)) : allSamples.all(key))
       ),
+    numbers(key) {
+      const [head, ...rows] = read(() => allNumbers.all(key));
+      return head && { about: parse<Json>(head.about), arrays: rows.map(({ data }) => toNumbers(data)) };
+    },
+    saveNumbers(key, { about, arrays }) {
+      const text = encode(about);
+      write(() => {
+        dropNumbers.run(key);
+        addNumbers.run(key, 0, text, new Uint8Array());
+        arrays.forEach((array, i) => addNumbers.run(key, i + 1, null, toBytes(array)));
+      });
+    },
+    dropNumbers: (key) => write(() => dropNumbers.run(key)),
     saveRun(results) {
       const { id, name, run } = results;
       write(() => addRun.run(id, name, run.startedAt, encode(summarise(results)), encode(results)));
@@ -122,14 +142,14 @@ function open(path: string, { maxPages }: SqliteOptions): DatabaseSync {
     db.exec("pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on");
     if (maxPages !== undefined) db.exec(`pragma max_page_count = ${maxPages}`);
     checkKind(db, path);
-    // A finished store is not written to, so that opening it asks for no lock.
-    if (versionOf(db) === undefined) transaction(db, () => db.exec(SCHEMA));
-    const version = Number(versionOf(db));
+    const version = Number(versionOf(db) ?? 0);
     if (version > SCHEMA_VERSION) {
       throw new UserError(
         `Cannot open the results in ${path}: they are of format ${version}, wanted at most ${SCHEMA_VERSION} or a newer Plumbline`,
       );
     }
+    // A finished store is not written to, so that opening it asks for no lock.
+    if (version < SCHEMA_VERSION) transaction(db, () => db.exec(SCHEMA));
     return db;
   } catch (error) {
     db.close();
@@ -165,6 +185,16 @@ function transaction(db: DatabaseSync, work: () => void): void {
     if (db.isTransaction) db.exec("rollback");
     throw error;
   }
+}
+
+/** The bytes as they lie in memory: low byte first on every machine that Deno runs on. */
+function toBytes({ buffer, byteOffset, byteLength }: Float64Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+function toNumbers(data: SQLOutputValue | undefined): Float64Array {
+  // Copied, because numbers must lie at a multiple of 8.
+  return new Float64Array(new Uint8Array(data as Uint8Array).buffer);
 }
 
 function decode<T>(rows: readonly Record<string, SQLOutputValue>[]): ReadonlyMap<string, T> {

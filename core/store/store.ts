@@ -13,6 +13,12 @@ export interface RunSummary {
   readonly treatments: readonly string[];
 }
 
+/** Long lists of numbers, and what says how to read them: sums and scores of units. */
+export interface Numbers {
+  readonly about: Json;
+  readonly arrays: readonly Float64Array[];
+}
+
 export interface RunStore extends Disposable {
   /** Registers a cell before its first batch; doing so twice is harmless. `spec` is what its key is the hash of. */
   openCell(key: string, spec: Json, items: number): void;
@@ -28,6 +34,12 @@ export interface RunStore extends Disposable {
   saveSamples(key: string, samples: ReadonlyMap<string, Sample>): void;
   /** `items` are the ids that matter to the caller, default all; a store may give more than these. */
   samples(key: string, items?: readonly string[]): ReadonlyMap<string, Sample>;
+  /** What was last saved under a key, to the last bit. */
+  numbers(key: string): Numbers | undefined;
+  /** Replaces what was saved under the key, whole or not at all. @throws {UserError} on a full disk. */
+  saveNumbers(key: string, numbers: Numbers): void;
+  /** Doing so twice is harmless. */
+  dropNumbers(key: string): void;
   /** Replaces the run of the same id. */
   saveRun(results: Results): void;
   runs(): readonly RunSummary[];

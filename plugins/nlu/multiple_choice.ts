@@ -49,6 +49,7 @@ export const multipleChoice: Evaluator<ChoiceItem> = {
     },
   ],
   plan: (items, tokenizer) => items.map((item) => request(item, tokenizer)),
+  gold: ({ gold }) => gold,
   outcome,
   parts(metric, before, after) {
     if (metric !== "exact_match") return undefined;

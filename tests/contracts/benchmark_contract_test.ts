@@ -9,7 +9,8 @@ const root = new URL("../../", import.meta.url);
 const evaluators = new Map<string, Evaluator>();
 for (const { name, isDirectory } of Deno.readDirSync(new URL("plugins", root))) {
   // The backends bring native code, and no evaluators.
-  if (!isDirectory || name === "onnx") continue;
+  const files = isDirectory ? [...Deno.readDirSync(new URL(`plugins/${name}`, root))] : [];
+  if (name === "onnx" || !files.some((file) => file.name === "mod.ts")) continue;
   const plugin = (await import(new URL(`plugins/${name}/mod.ts`, root).href)).default;
   for (const evaluator of plugin.evaluators ?? []) evaluators.set(evaluator.name, evaluator);
 }

@@ -150,6 +150,27 @@ export function storeContract(name: string, open: () => RunStore): void {
     assertEquals([...store.samples("k")], [...samples]);
   });
 
+  check("numbers() gives the last saved ones back to the last bit, and nothing once dropped", (store) => {
+    assertEquals(store.numbers("n"), undefined);
+    store.saveNumbers("n", { about: { chunks: 1 }, arrays: [Float64Array.of(1, 2), Float64Array.of(3)] });
+    const odd = [0.1 + 0.2, -0, 5e-324, -Infinity, Number.MAX_VALUE];
+    // A view into a longer buffer: what lies around it is not its own.
+    const view = Float64Array.of(7, ...odd, 8).subarray(1, 6);
+    const about = { chunks: 2, groups: ["ä", "b"] };
+    store.saveNumbers("n", { about, arrays: [view, new Float64Array()] });
+    const found = store.numbers("n");
+    assertEquals(found?.about, about);
+    assertEquals(found?.arrays.map((array) => [...array]), [odd, []]);
+    view[0] = 1;
+    assertEquals(store.numbers("n")?.arrays[0]?.[0], odd[0]);
+    assertEquals(store.numbers("m"), undefined);
+    store.saveNumbers("n", { about: null, arrays: [] });
+    assertEquals(store.numbers("n"), { about: null, arrays: [] });
+    store.dropNumbers("n");
+    store.dropNumbers("n");
+    assertEquals(store.numbers("n"), undefined);
+  });
+
   check("run() gives back what saveRun() got, and the last one when an id comes twice", (store) => {
     const first = resultsOf("r", "2026-01-02T03:00:00.000Z");
     store.saveRun(first);

@@ -81,6 +81,69 @@ Deno.test("parseMatrix() refuses wrong values in one line that says where", () =
   assertEquals(message(() => parseMatrix("{", "x.json")).startsWith("Cannot read matrix x.json: "), true);
 });
 
+const EDIT = { edit: { use: "mute" } };
+const SCORE = { score: { use: "loudness", on: { items: { use: "riddles" } } } };
+const SELECT = { select: { top: 0.1 } };
+const steps = (...list: readonly unknown[]) => ({ treatments: [{ name: "found", steps: list }] });
+
+Deno.test("parseMatrix() reads score and select with their defaults", () => {
+  const [found] = parse(steps(SCORE, SELECT, EDIT)).treatments;
+  assertEquals(found?.steps, [
+    { score: { use: "loudness", params: {}, on: { items: { use: "riddles", params: {} } } } },
+    { select: { top: 0.1, per: "all", order: "highest" } },
+    { edit: { use: "mute", params: {} } },
+  ]);
+});
+
+Deno.test("parseMatrix() refuses steps that do not follow from one another", () => {
+  const given = { edit: { use: "mute", units: [{ tap: "embed", index: 0 }] } };
+  const cases: [readonly unknown[], string][] = [
+    [[SCORE], "scores units and selects none, wanted a select after the score"],
+    [[SCORE, given], "scores units and selects none"],
+    [[SCORE, SCORE, SELECT, EDIT], "scores units and selects none"],
+    [[SCORE, SELECT], "selects units that nothing edits, wanted an edit without units"],
+    [[SCORE, SELECT, given], "selects units that nothing edits"],
+    [[SCORE, SELECT, SELECT, EDIT], "selects units that nothing edits"],
+    [[SELECT, EDIT], "selects before anything is scored, wanted a score before it"],
+    [[EDIT], 'has an edit without units, wanted "units", or a score and a select before it'],
+    [[given, EDIT], "has an edit without units"],
+    [[SCORE, EDIT], "has an edit without units"],
+  ];
+  for (const [list, state] of cases) {
+    assertEquals(
+      message(() => parse(steps(...list))).startsWith(
+        `Cannot read matrix demo.json: treatment "found" ${state}`,
+      ),
+      true,
+      message(() => parse(steps(...list))),
+    );
+  }
+  for (const list of [[SCORE, SELECT, EDIT, SELECT, EDIT], [SCORE, SELECT, given, EDIT, EDIT]]) {
+    assertEquals(parse(steps(...list)).treatments[0]?.steps.length, 5);
+  }
+});
+
+Deno.test("parseMatrix() refuses a step of no kind or of two, and a top that is neither share nor number", () => {
+  const start = "Cannot read matrix demo.json:";
+  for (const step of [{}, { ...SCORE, ...SELECT }]) {
+    assertEquals(
+      message(() => parse(steps(step))),
+      `${start} wanted one of score, select and edit at treatments[0].steps[0]`,
+    );
+  }
+  for (const top of [5.5, 0, -1, "all"]) {
+    assertEquals(
+      message(() => parse(steps(SCORE, { select: { top } }, EDIT))),
+      `${start} top is ${JSON.stringify(top)}, wanted a share in (0, 1) or a whole number of units from 1 ` +
+        "at treatments[0].steps[1].select.top",
+    );
+  }
+  assertEquals(
+    message(() => parse(steps({ score: { use: "x", on: { items: { use: "riddles", parms: {} } } } }))),
+    `${start} unknown key "parms" at treatments[0].steps[0].score.on.items, did you mean "params"`,
+  );
+});
+
 Deno.test("parseMatrix() refuses what stands twice", () => {
   const names = [
     { models: [{ use: "fake" }, { use: "fake", name: "again" }] },

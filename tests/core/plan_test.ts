@@ -1,5 +1,6 @@
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../core/error.ts";
+import type { Edit } from "../../core/model.ts";
 import { safeName } from "../../core/plan.ts";
 import { type Change, ENGINE, keys, MUTED, newLog, plan } from "../fake_plan.ts";
 import { UNITS } from "../fake_model.ts";
@@ -13,7 +14,7 @@ Deno.test("planRun() makes a cell for untouched, treated and each control set, i
     ...[1, 2, 3, 4].map((set) => `muted/random ${set}`),
   ]);
   for (const { arm } of planned.cells.slice(2)) {
-    const [edit] = arm.edits;
+    const [edit] = arm.done.edits as unknown as readonly Edit[];
     assertEquals([edit?.tap, edit?.units.length, edit?.op, edit?.value], [
       "layers.0.mlp.gate",
       3,

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import type { Tap, Unit } from "../../core/model.ts";
 import { UserError } from "../../core/error.ts";
-import { type ControlOptions, drawControl } from "../../core/select.ts";
+import { createRandom } from "../../core/random.ts";
+import { type ControlOptions, drawControl, selectUnits } from "../../core/select.ts";
 
 const WIDTH = 12;
 const GATE: Tap = "layers.0.mlp.gate";
@@ -104,4 +105,97 @@ Deno.test("drawControl() throws one line when too few units remain or a unit doe
   assertEquals(drawControl(seven, { ...BASE, exclude: false }).length, 7);
   assertThrows(() => drawControl([{ tap: GATE, index: WIDTH }], BASE), UserError, "wanted 0 to 11");
   assertThrows(() => drawControl(seven, { ...BASE, match: "uniform", pool: [] }), UserError, "0 are free");
+});
+
+type Select = Parameters<typeof selectUnits>[1];
+
+const select = (change: Partial<Select> = {}): Select => ({
+  top: 2,
+  per: "all",
+  order: "highest",
+  ...change,
+});
+const one = (...taps: readonly (readonly [Tap, readonly number[]])[]) =>
+  new Map(taps.map(([tap, values]) => [tap, Float64Array.from(values)]));
+const SCORES = new Map([
+  // Taps against their order: the result's order is not the map's.
+  ["all", one([LATE, [5, 0, -9]], [GATE, [1, 5, 5]], [EARLY, [7, -1, 2]])],
+]);
+
+const names = (change: Partial<Select>, scores = SCORES) =>
+  selectUnits(scores, select(change)).units.map(nameOf);
+
+Deno.test("selectUnits() takes the highest, the lowest or those farthest from 0, in order of taps and indices", () => {
+  assertEquals(names({ top: 1 }), [`${EARLY} 0`]);
+  assertEquals(names({ top: 2, order: "lowest" }), [`${EARLY} 1`, `${LATE} 2`]);
+  assertEquals(names({ top: 2, order: "magnitude" }), [`${EARLY} 0`, `${LATE} 2`]);
+  assertEquals(selectUnits(SCORES, select({ top: 2, order: "magnitude" })), {
+    units: [{ tap: EARLY, index: 0 }, { tap: LATE, index: 2 }],
+    scores: [7, -9],
+    pool: 9,
+  });
+});
+
+Deno.test("selectUnits() breaks ties by tap and then by index", () => {
+  // 7 is taken first; of the three scores of 5 those of the gate of layer 0 come before that of layer 10.
+  assertEquals(names({ top: 2 }), [`${GATE} 1`, `${EARLY} 0`]);
+  assertEquals(names({ top: 3 }), [`${GATE} 1`, `${GATE} 2`, `${EARLY} 0`]);
+});
+
+Deno.test("selectUnits() rounds a share down, of all units, of each tap or of each site", () => {
+  assertEquals(names({ top: 0.5 }), [`${GATE} 1`, `${GATE} 2`, `${EARLY} 0`, `${LATE} 0`]);
+  assertEquals(names({ top: 0.34, per: "tap" }), [`${GATE} 1`, `${EARLY} 0`, `${LATE} 0`]);
+  // Six gates and three values.
+  assertEquals(names({ top: 0.84, per: "site", order: "lowest" }), [
+    ...[0, 1, 2].map((index) => `${GATE} ${index}`),
+    ...[1, 2].map((index) => `${EARLY} ${index}`),
+    ...[1, 2].map((index) => `${LATE} ${index}`),
+  ]);
+  assertEquals(names({ per: "site" }), [`${GATE} 1`, `${EARLY} 0`, `${LATE} 0`, `${LATE} 1`]);
+  assertEquals(names({ per: "site", sites: ["mlp.gate"] }), [`${GATE} 1`, `${EARLY} 0`]);
+  assertEquals(selectUnits(SCORES, select({ sites: ["mlp.gate"] })).pool, 6);
+});
+
+Deno.test("selectUnits() sums over groups or takes one of them", () => {
+  const groups = new Map([["a", one([GATE, [1, 0, 4]])], ["b", one([GATE, [1, 5, 0]])]]);
+  assertEquals(names({ top: 1 }, groups), [`${GATE} 1`]);
+  assertEquals(names({ top: 1, group: "a" }, groups), [`${GATE} 2`]);
+  assertThrows(
+    () => names({ group: "c" }, groups),
+    UserError,
+    'Cannot select units: no scores of group "c", known are "a", "b"',
+  );
+});
+
+Deno.test("selectUnits() finds what a sort of all units by score finds", () => {
+  const random = createRandom("select");
+  // Few distinct values, so that many are equal.
+  const values = Array.from({ length: 500 }, () => random.below(40));
+  const scores = new Map([["all", one([GATE, values.slice(0, 200)], [EARLY, values.slice(200)])]]);
+  const all = values.map((score, i) => ({
+    score,
+    name: i < 200 ? `${GATE} ${i}` : `${EARLY} ${i - 200}`,
+    rank: values.filter((other, j) => other > score || (other === score && j < i)).length,
+  }));
+  for (const top of [1, 7, 0.1, 0.299, 500]) {
+    const count = top < 1 ? Math.floor(500 * top) : top;
+    assertEquals(names({ top }, scores), all.filter(({ rank }) => rank < count).map(({ name }) => name));
+  }
+});
+
+Deno.test("selectUnits() refuses what selects none, too many, or nothing that was scored", () => {
+  const cases: [Partial<Select>, string][] = [
+    [{ top: 10 }, "top is 10, wanted at most 9, the scored units"],
+    [{ top: 4, per: "tap" }, "top is 4, wanted at most 3, the scored units of layers."],
+    [{ top: 0.1 }, "top 0.1 of 9 units per all is none, wanted one or more"],
+    [{ sites: ["mlp.up"] }, "none at mlp.up has a score, wanted one of "],
+  ];
+  for (const [change, message] of cases) {
+    assertThrows(() => names(change), UserError, `Cannot select units: ${message}`);
+  }
+  assertThrows(
+    () => names({}, new Map([["all", one([GATE, [1, NaN]])]])),
+    UserError,
+    `the score of unit 1 of ${GATE} is NaN, wanted a finite number`,
+  );
 });

@@ -7,8 +7,8 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 const DEMO = `${ROOT}fixtures/demo`;
 const TINY = ["--plugin", `${ROOT}tests/e2e/tiny_benchmark.ts`];
 const FOOD = { use: "fables", name: "fables_food", params: { topic: "food" } };
-/** A line of progress where stderr is no terminal. */
-const PROGRESS = /^ *\d+ % +\d+ of \d+ cells /;
+/** A line of progress where stderr is no terminal, or one about what is unusual. */
+const PROGRESS = /^ *\d+ % +(\d+ of \d+ cells|scoring units: \d+ of \d+ samples) |^Note: /;
 
 interface Case {
   /** What is wrong, after "eval refuses". */
@@ -29,6 +29,11 @@ const tiny = (params: unknown) => ({ benchmarks: [{ use: "tiny", params }] });
 const treated = (use: string, units: unknown, params = {}) => ({
   treatments: [{ name: "edited", steps: [{ edit: { use, params, units } }] }],
 });
+
+const SCORE = { use: "gradient_product", on: { items: { use: "fables", params: { topic: "food" } } } };
+const steps = (...list: readonly unknown[]) => ({ treatments: [{ name: "found", steps: list }] });
+const scored = (change: Readonly<Record<string, unknown>>, select: unknown = { top: 1 }) =>
+  steps({ score: { ...SCORE, ...change } }, { select }, { edit: { use: "suppress" } });
 
 /** The demo model in `model/`, but for its files in `changed`; undefined leaves a file out. */
 function copyModel(folder: string, changed: Readonly<Record<string, string | Uint8Array | undefined>>): void {
@@ -168,7 +173,7 @@ const CASES: readonly Case[] = [
   {
     name: "an edit that drives logits out of range",
     matrix: treated("scale", `${DEMO}/units_food.json`, { value: 1e38 }),
-    words: ["fables_food", '"edited"', "food-", "finite"],
+    words: ["fables_food", '"edited"', "prompt", "not finite", "in layer 1", "finite"],
     computes: true,
   },
   {
@@ -196,6 +201,47 @@ const CASES: readonly Case[] = [
     name: "an unknown param of an intervention",
     matrix: treated("scale", `${DEMO}/units_food.json`, { vaule: 2 }),
     words: ['"edited"', "scale", "vaule"],
+  },
+  {
+    name: "a score without an edit",
+    matrix: steps({ score: SCORE }),
+    words: ['/bad.json: treatment "found" scores units and selects none', "wanted a select after"],
+  },
+  {
+    name: "a select without a score",
+    matrix: steps({ select: { top: 1 } }, { edit: { use: "suppress" } }),
+    words: ['/bad.json: treatment "found" selects before anything is scored', "wanted a score before it"],
+  },
+  {
+    name: "an edit without units and without a select",
+    matrix: steps({ edit: { use: "suppress" } }),
+    words: ['/bad.json: treatment "found" has an edit without units', 'wanted "units"'],
+  },
+  {
+    name: "an unknown scorer",
+    matrix: scored({ use: "gradient_products" }),
+    words: ['scorer "gradient_products"', 'did you mean "gradient_product"'],
+  },
+  {
+    name: "an unknown set of a scorer",
+    matrix: scored({ on: { item: SCORE.on.items } }),
+    words: ["gradient_product", 'unknown set "item"', 'did you mean "items"'],
+  },
+  {
+    name: "a top that is neither a share nor a number of units",
+    matrix: scored({}, { top: 5.5 }),
+    words: ["/bad.json: top is 5.5", "wanted a share in (0, 1) or a whole number of units"],
+  },
+  {
+    name: "a score of a site whose taps the model lacks",
+    matrix: scored({ params: { sites: ["mlp.gates"] } }),
+    words: ["scorer gradient_product", "mlp.gate"],
+  },
+  {
+    name: "a selection of more units than there are",
+    matrix: scored({ params: { sites: ["mlp.gate"] } }, { top: 2000 }),
+    words: ["Cannot select units: top is 2000", "wanted at most 1024"],
+    computes: true,
   },
 ];
 

@@ -56,6 +56,22 @@ Deno.test("openSqliteStore() can be closed twice", () =>
     store[Symbol.dispose]();
   }));
 
+Deno.test("openSqliteStore() keeps what an older Plumbline stored and adds the tables that it had not", () =>
+  withPath((path) => {
+    const outcome = { item: "a", values: { acc: 1 }, detail: {} };
+    {
+      using store = openSqliteStore(path);
+      store.openCell("k", {}, 1);
+      store.commit("k", [outcome]);
+      using db = new DatabaseSync(path);
+      db.exec("drop table numbers; update meta set value = 1 where name = 'schema'");
+    }
+    using store = openSqliteStore(path);
+    assertEquals(store.outcomes("k").get("a"), outcome);
+    store.saveNumbers("n", { about: null, arrays: [Float64Array.of(1)] });
+    assertEquals(store.numbers("n")?.arrays, [Float64Array.of(1)]);
+  }));
+
 Deno.test("openSqliteStore() throws one line when the file is no store", () =>
   withPath((path) => {
     const folder = Deno.makeTempDirSync();
@@ -65,13 +81,13 @@ Deno.test("openSqliteStore() throws one line when the file is no store", () =>
       new DatabaseSync(at("other")).exec("create table theirs (a text)");
       openSqliteStore(path)[Symbol.dispose]();
       using newer = new DatabaseSync(path);
-      newer.exec("update meta set value = 2 where name = 'schema'");
+      newer.exec("update meta set value = 3 where name = 'schema'");
       const cases: readonly (readonly [string, RegExp])[] = [
         [at("text"), /not a SQLite database, wanted/],
         [at("text/below/store.sqlite"), /cannot be opened, wanted/],
         [folder, /cannot be opened, wanted/],
         [at("other"), /holds something else, wanted/],
-        [path, /of format 2, wanted at most 1/],
+        [path, /of format 3, wanted at most 2/],
       ];
       for (const [file, wanted] of cases) {
         const error = assertThrows(

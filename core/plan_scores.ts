@@ -1,0 +1,205 @@
+/** The score steps of a matrix: scorers, params and items read and checked, and what they come to on one model. */
+import type { Item } from "./benchmark.ts";
+import { UserError } from "./error.ts";
+import type { Json } from "./evaluator.ts";
+import { canonicalJson, sha256 } from "./hash.ts";
+import type { MatrixSpec, ScoreSpec } from "./matrix.ts";
+import type { Model, Tap } from "./model.ts";
+import { nearest, suggest } from "./nearest.ts";
+import { planPasses } from "./passes.ts";
+import {
+  type BenchmarkOptions,
+  dataFolder,
+  labelWith,
+  loadBenchmark,
+  plain,
+  type PlannedBenchmark,
+  requestsOf,
+} from "./plan_benchmarks.ts";
+import { lookUp } from "./registry.ts";
+import { parseWith } from "./schema.ts";
+import type { ScoredItem, Scorer, ScorerInput } from "./scorer.ts";
+
+/** Items that a scorer looks at. */
+export interface PlannedSet extends PlannedBenchmark {
+  /** Kind of the cluster by which scores are kept apart. */
+  readonly groupBy: string | undefined;
+}
+
+/** A score step, the same for every model. */
+export interface PlannedScore {
+  readonly scorer: Scorer;
+  readonly params: unknown;
+  /** Items by the name of their set. */
+  readonly sets: Readonly<Record<string, PlannedSet>>;
+  readonly seed: number;
+  /** Whether the run's own limit left items out, beyond those of the step. */
+  readonly shortened: boolean;
+  /** What decides the scores of a given model. */
+  readonly spec: Json;
+}
+
+/** A score step on one model. */
+export interface ModelScore {
+  readonly score: PlannedScore;
+  readonly input: ScorerInput<unknown>;
+  /** Those that the samples' own edits name. */
+  readonly taps: readonly Tap[];
+  /** Upper bound of padded tokens computed at once. */
+  readonly tokenBudget: number;
+  /** sha256 of the canonical JSON of `spec`. */
+  readonly key: string;
+  readonly spec: Json;
+}
+
+/**
+ * Every score step of a matrix by its own JSON, so that treatments that differ in what they select share one.
+ *
+ * @throws {UserError} for an unknown scorer or set, wrong params, a missing set, missing or broken data.
+ */
+export function planScores(
+  matrix: MatrixSpec,
+  options: BenchmarkOptions,
+): ReadonlyMap<string, PlannedScore> {
+  const entries = matrix.treatments.flatMap(({ steps }) => steps.flatMap(({ score }) => score ?? []));
+  const distinct = new Map(entries.map((entry) => [scoreName(entry), entry]));
+  return new Map([...distinct].map(([name, entry]) => [name, planScore(entry, matrix, options)]));
+}
+
+/** What a score step is found by. */
+export function scoreName(entry: ScoreSpec): string {
+  return canonicalJson(plain(entry));
+}
+
+function planScore(entry: ScoreSpec, matrix: MatrixSpec, options: BenchmarkOptions): PlannedScore {
+  const scorer: Scorer = lookUp(options.registry.scorers, entry.use, "scorer");
+  const params = parseWith(scorer.params, entry.params, `read params of scorer ${entry.use}`);
+  checkSets(entry, scorer);
+  const sets = Object.fromEntries(
+    Object.entries(entry.on).map(([name, set]) => [name, planSet(set, matrix, options)]),
+  );
+  const shortened = Object.entries(sets).some(([name, { record }]) =>
+    (options.limit ?? Infinity) < Math.min(entry.on[name]?.limit ?? Infinity, record.items.original)
+  );
+  const spec = plain({
+    scorer: { name: scorer.name, version: scorer.version, params },
+    seed: matrix.seed,
+    sets: Object.fromEntries(
+      Object.entries(sets).map(([name, { record, groupBy }]) => [name, {
+        benchmark: { name: record.name, version: record.version, params: record.params },
+        evaluator: record.evaluator,
+        itemsHash: record.itemsHash,
+        groupBy: groupBy ?? null,
+      }]),
+    ),
+  });
+  return { scorer, params, sets, seed: matrix.seed, shortened, spec };
+}
+
+function planSet(set: ScoreSpec["on"][string], matrix: MatrixSpec, options: BenchmarkOptions): PlannedSet {
+  const { registry } = options;
+  const benchmark = lookUp(registry.benchmarks, set.use, "benchmark");
+  const evaluator = lookUp(registry.evaluators, benchmark.evaluator, "evaluator");
+  const params: unknown = parseWith(benchmark.params, set.params, `read params of benchmark ${set.use}`);
+  const planned = loadBenchmark(benchmark, params, {
+    label: labelWith(benchmark.name, params, [params, {}]),
+    evaluator,
+    folder: dataFolder(matrix, options),
+    limit: Math.min(set.limit ?? Infinity, options.limit ?? Infinity),
+  });
+  return { ...planned, groupBy: set.groupBy };
+}
+
+function checkSets({ use, on }: ScoreSpec, { sets, optionalSets = [] }: Scorer): void {
+  const known = [...sets, ...optionalSets];
+  const wanted = known.length > 0 ? known.map((set) => JSON.stringify(set)).join(", ") : "none";
+  const unknown = Object.keys(on).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    const near = nearest(unknown, known);
+    throw new UserError(
+      `Cannot score by ${use}: unknown set ${JSON.stringify(unknown)} in "on", ${
+        near === undefined ? `wanted ${wanted}` : `did you mean ${JSON.stringify(near)}`
+      }`,
+    );
+  }
+  const missing = sets.find((name) => on[name] === undefined);
+  if (missing !== undefined) {
+    throw new UserError(
+      `Cannot score by ${use}: "on" has no set ${JSON.stringify(missing)}, wanted items for it`,
+    );
+  }
+}
+
+export interface ModelScoreOptions {
+  readonly model: Pick<Model, "info" | "units" | "tokenizer">;
+  /** What decides a model's numbers: engine, backend, hashes. */
+  readonly spec: { readonly [key: string]: Json };
+  /** Of the run. */
+  readonly tokenBudget: number;
+}
+
+/**
+ * The score step on one model: its items as token ids, and the key of its scores.
+ *
+ * @throws {UserError} for items that do not suit the model or the scorer.
+ */
+export function modelScore(score: PlannedScore, options: ModelScoreOptions): ModelScore {
+  const { model } = options;
+  const { scorer, params, sets, seed } = score;
+  const items = Object.fromEntries(
+    Object.entries(sets).map(([name, set]) => [name, scoredItems(set, model)]),
+  );
+  const input: ScorerInput<unknown> = { params, items, model, seed };
+  const edits = planPasses(scorer, input).flatMap(({ samples }) =>
+    samples.flatMap(({ edits = [] }) => edits)
+  );
+  // A gradient holds what the forward pass made: half the tokens take about as much memory.
+  const tokenBudget = Math.ceil(options.tokenBudget / 2);
+  const spec = plain({ ...options.spec, score: score.spec, tokenBudget });
+  return {
+    score,
+    input,
+    taps: [...new Set(edits.map(({ tap }) => tap))],
+    tokenBudget,
+    key: sha256(canonicalJson(spec)),
+    spec,
+  };
+}
+
+function scoredItems(set: PlannedSet, model: ModelScoreOptions["model"]): ScoredItem[] {
+  const { evaluator, items, record, groupBy } = set;
+  const requests = requestsOf(set, model);
+  return items.map((item, i): ScoredItem => ({
+    id: item.id,
+    group: groupBy === undefined ? "all" : clusterOf(item, groupBy, record.label),
+    prompt: requests[i]?.prompt ?? [],
+    continuations: requests[i]?.continuations ?? [],
+    gold: evaluator.gold?.(item),
+  }));
+}
+
+function clusterOf({ id, clusters }: Item, kind: string, label: string): string {
+  const cluster = clusters[kind];
+  if (cluster !== undefined) return cluster;
+  throw new UserError(
+    `Cannot score on ${label}: item ${id} has no cluster ${JSON.stringify(kind)}${
+      suggest(kind, Object.keys(clusters))
+    }`,
+  );
+}
+
+/** How many items of each reported benchmark are in the sets too, by its label; those without any are left out. */
+export function sharedItems(
+  sets: readonly PlannedSet[],
+  benchmarks: readonly PlannedBenchmark[],
+): Readonly<Record<string, number>> {
+  const name = (benchmark: PlannedBenchmark, item: Item) => canonicalJson([benchmark.record.name, item.id]);
+  const scored = new Set(
+    sets.flatMap((set) => set.items.map((item) => name(set, item))),
+  );
+  return Object.fromEntries(
+    benchmarks.map((each) => {
+      return [each.record.label, each.items.filter((item) => scored.has(name(each, item))).length] as const;
+    }).filter(([, shared]) => shared > 0),
+  );
+}

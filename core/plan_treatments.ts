@@ -1,0 +1,158 @@
+/** The treatments of a matrix: steps read and checked, and their arms, before and after units are found. */
+import { dirname, resolve } from "node:path";
+import { type Arm, type ArmName, armsOf, controlSets } from "./arms.ts";
+import { UserError } from "./error.ts";
+import type { Json } from "./evaluator.ts";
+import type { Intervention } from "./intervention.ts";
+import type { ControlSpec, MatrixSpec, SelectSpec, TreatmentSpec } from "./matrix.ts";
+import type { Model, Unit } from "./model.ts";
+import { plain } from "./plan_benchmarks.ts";
+import { type PlannedScore, scoreName } from "./plan_scores.ts";
+import { lookUp, type Registry } from "./registry.ts";
+import { UNTOUCHED } from "./results.ts";
+import { parseWith } from "./schema.ts";
+import type { UnitScores } from "./scorer.ts";
+import { selectUnits } from "./select.ts";
+import { parseUnitsFile, unitsOf } from "./units.ts";
+
+/** Units that a scorer will find. */
+export interface Selection {
+  readonly score: PlannedScore;
+  readonly select: SelectSpec;
+}
+
+export interface PlannedEdit {
+  readonly intervention: Intervention;
+  readonly params: unknown;
+  /** Those given, or how they are found. */
+  readonly units: readonly Unit[] | Selection;
+}
+
+export interface PlannedTreatment {
+  readonly name: string;
+  readonly controls: readonly ControlSpec[];
+  readonly edits: readonly PlannedEdit[];
+  /** In the order of the steps; none where all units are given. */
+  readonly selections: readonly Selection[];
+  /** The steps as the matrix has them, with versions, and params with every default. */
+  readonly record: Json;
+}
+
+/** An arm before its units are known. */
+export interface PlannedArm extends ArmName {
+  /** What is done to the model, as a cell's spec has it: `edits`, or the `method` that makes them. */
+  readonly done: { readonly [key: string]: Json };
+}
+
+export interface TreatmentOptions {
+  readonly registry: Registry;
+  /** Path of the matrix file. */
+  readonly path: string;
+  /** As planScores() gives them. */
+  readonly scores: ReadonlyMap<string, PlannedScore>;
+}
+
+/** @throws {UserError} for an unknown intervention, wrong params or a broken units file. */
+export function planTreatments(matrix: MatrixSpec, options: TreatmentOptions): PlannedTreatment[] {
+  return matrix.treatments.map((treatment) => planTreatment(treatment, options));
+}
+
+function planTreatment(
+  { name, steps, controls }: TreatmentSpec,
+  { registry, path, scores }: TreatmentOptions,
+): PlannedTreatment {
+  const task = `read treatment ${JSON.stringify(name)}`;
+  const edits: PlannedEdit[] = [];
+  const selections: Selection[] = [];
+  let scored: PlannedScore | undefined;
+  const record = steps.map(({ score, select, edit }) => {
+    if (score) {
+      scored = scores.get(scoreName(score));
+      return { score: { ...score, version: scored?.scorer.version, params: scored?.params } };
+    }
+    if (select) {
+      if (scored) selections.push({ score: scored, select });
+      return { select };
+    }
+    if (!edit) return {};
+    const intervention = lookUp(registry.interventions, edit.use, "intervention");
+    const params = parseWith(intervention.params, edit.params, `${task}: params of ${edit.use}`);
+    const units = typeof edit.units === "string"
+      ? readUnits(resolve(dirname(path), edit.units))
+      : edit.units
+      ? unitsOf(edit.units, task)
+      : selections.at(-1) ?? [];
+    edits.push({ intervention, params, units });
+    return { edit: { ...edit, version: intervention.version, params } };
+  });
+  return { name, controls, edits, selections, record: plain(record) };
+}
+
+function readUnits(path: string) {
+  try {
+    return parseUnitsFile(Deno.readTextFileSync(path), path);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`Cannot read units ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+export interface ArmOptions {
+  readonly model: Pick<Model, "info" | "units">;
+  readonly seed: number;
+  readonly scoresOf: (score: PlannedScore) => UnitScores;
+}
+
+/**
+ * The untouched model first, then the arms of each treatment, their units found.
+ *
+ * @throws {UserError} for a unit that the model has not, a selection that is empty, or too few units left for a control.
+ */
+export function armsFound(
+  treatments: readonly PlannedTreatment[],
+  { model, seed, scoresOf }: ArmOptions,
+): Arm[] {
+  const arms = treatments.flatMap(({ name, controls, edits }) => {
+    const steps = edits.map(({ units, ...edit }) => ({
+      ...edit,
+      units: "select" in units ? selectUnits(scoresOf(units.score), units.select).units : units,
+    }));
+    return armsOf(steps, { treatment: name, controls, seed, model });
+  });
+  return [{ treatment: UNTOUCHED, arm: "treated", control: undefined, edits: [], units: 0 }, ...arms];
+}
+
+/** The same arms before any score is known. @throws {UserError} as armsFound() for treatments whose units are given. */
+export function armsPlanned(
+  treatments: readonly PlannedTreatment[],
+  options: Omit<ArmOptions, "scoresOf">,
+): PlannedArm[] {
+  const scoresOf = () => new Map();
+  const given = (some: readonly PlannedTreatment[]) =>
+    armsFound(some, { ...options, scoresOf })
+      .map(({ edits, units: _, ...name }): PlannedArm => ({ ...name, done: { edits: plain(edits) } }));
+  return [
+    ...given([]),
+    ...treatments.flatMap((treatment) =>
+      treatment.selections.length > 0 ? armsByMethod(treatment, options.seed) : given([treatment]).slice(1)
+    ),
+  ];
+}
+
+/** What makes the edits stands for them: which units it will be follows from it and the model. */
+function armsByMethod({ name, controls, edits }: PlannedTreatment, seed: number): PlannedArm[] {
+  const steps = edits.map(({ intervention, params, units }) => ({
+    intervention: { name: intervention.name, version: intervention.version, params },
+    units: "select" in units ? { score: units.score.spec, select: units.select } : units,
+  }));
+  const named = { treatment: name, arm: "treated", control: undefined };
+  return [
+    { ...named, done: { method: plain({ steps }) } },
+    ...controlSets(controls).map(({ control: { sets: _, ...control }, label, arm, set }): PlannedArm => ({
+      treatment: name,
+      arm,
+      control: label,
+      done: { method: plain({ steps, control: { ...control, set, seed } }) },
+    })),
+  ];
+}

@@ -1,0 +1,88 @@
+/** What each treatment came to, for the results: the edits of its arms, and the units that it found. */
+import { canonicalJson } from "./hash.ts";
+import type { Unit } from "./model.ts";
+import type { Plan, PlannedModel } from "./plan.ts";
+import { plain, type PlannedBenchmark } from "./plan_benchmarks.ts";
+import { type PlannedScore, sharedItems } from "./plan_scores.ts";
+import type { Selection } from "./plan_treatments.ts";
+import {
+  type ArmRecord,
+  type FoundRecord,
+  type SetRecord,
+  type TreatmentRecord,
+  UNTOUCHED,
+} from "./results.ts";
+import { selectUnits } from "./select.ts";
+import type { RunStore } from "./store/store.ts";
+import { armsOfModel, scoresIn } from "./unit_scores.ts";
+
+/** The untouched model first. @throws when scores that a treatment selects from are not in the store. */
+export function treatmentRecords(plan: Plan, store: RunStore): TreatmentRecord[] {
+  const models = plan.models.map((model) => ({ model, arms: armsOfModel(model, plan, store) }));
+  const armsOf = (treatment: string): readonly ArmRecord[] => {
+    const each = models.map(({ arms }) =>
+      arms.filter((arm) => arm.treatment === treatment)
+        .map(({ arm, edits, units }): ArmRecord => ({ treatment, arm, edits, units }))
+    );
+    if (new Set(each.map(canonicalJson)).size === 1) return each[0] ?? [];
+    return each.flatMap((arms, i) =>
+      arms.map((arm) => ({ model: models[i]?.model.record.label ?? "", ...arm }))
+    );
+  };
+  return [
+    { name: UNTOUCHED, steps: [], controls: [], arms: armsOf(UNTOUCHED) },
+    ...plan.treatments.map(({ name, record, controls, selections }): TreatmentRecord => {
+      const found = selections.flatMap((selection) =>
+        models.map(({ model }) => foundRecord(selection, { model, plan, store }))
+      );
+      return {
+        name,
+        steps: record,
+        controls: plain(controls),
+        arms: armsOf(name),
+        ...(found.length > 0 && { found }),
+      };
+    }),
+  ];
+}
+
+interface FoundOptions {
+  readonly model: PlannedModel;
+  readonly plan: Plan;
+  readonly store: RunStore;
+}
+
+function foundRecord({ score, select }: Selection, { model, plan, store }: FoundOptions): FoundRecord {
+  const { scorer: { name, version, title, source }, params, seed } = score;
+  const { units, scores, pool } = selectUnits(scoresIn(store, model.scores)(score), select);
+  const byTap = Map.groupBy(
+    units.map((unit, i): Scored => ({ ...unit, score: scores[i] ?? NaN })),
+    ({ tap }) => tap,
+  );
+  return {
+    model: model.record.label,
+    scorer: { name, version, title, source, params: plain(params) },
+    seed,
+    sets: setRecords(score, plan.benchmarks),
+    select: plain(select),
+    pool,
+    selected: units.length,
+    units: [...byTap].map(([tap, list]) => ({ tap, units: list.map(({ index }) => index) })),
+    scores: Object.fromEntries([...byTap].map(([tap, list]) => [tap, list.map((unit) => unit.score)])),
+    key: model.scores.find((each) => each.score === score)?.key ?? "",
+  };
+}
+
+interface Scored extends Unit {
+  readonly score: number;
+}
+
+function setRecords(score: PlannedScore, benchmarks: readonly PlannedBenchmark[]): FoundRecord["sets"] {
+  return Object.fromEntries(
+    Object.entries(score.sets).map(([name, set]): [string, SetRecord] => [name, {
+      ...set.record,
+      groupBy: set.groupBy ?? null,
+      reported: sharedItems([set], benchmarks),
+    }]),
+  );
+}

@@ -1,0 +1,134 @@
+/** The scored demo from its matrix to its results on the real backend: a scorer finds what was planted in the model's weights. */
+import { assert, assertEquals } from "@std/assert";
+import { parseMatrix } from "../../core/matrix.ts";
+import type { MetricResult, Results, Unit } from "../../core/mod.ts";
+import { planRun } from "../../core/plan.ts";
+import { loadRegistry } from "../../core/registry.ts";
+import { exportRun } from "../../core/report/export.ts";
+import { run } from "../../core/runner.ts";
+import { createMemoryStore } from "../../core/store/mod.ts";
+import { summarise } from "../../core/summary.ts";
+import { parseUnitsFile } from "../../core/units.ts";
+import { testContext } from "../support.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+const MATRIX = `${ROOT}benchmarks/matrices/scored.json`;
+const UNUSED: Results["run"] = {
+  startedAt: "",
+  finishedAt: "",
+  elapsedMs: 0,
+  command: [],
+  computedCells: 0,
+  reusedCells: 0,
+  tokens: 0,
+  tokensPerSecond: 0,
+  peakMemoryMb: 0,
+  threads: 0,
+  platform: "",
+};
+
+const lines: string[] = [];
+const context = testContext({ log: (line) => lines.push(line) });
+const store = createMemoryStore();
+
+async function planScored(change: Record<string, unknown> = {}) {
+  const matrix = { ...JSON.parse(Deno.readTextFileSync(MATRIX)), ...change };
+  return await planRun(parseMatrix(JSON.stringify(matrix), MATRIX), {
+    registry: await loadRegistry(ROOT),
+    context,
+    path: MATRIX,
+    engine: { plumbline: "0.0.0", deno: "0.0.0", runtime: "onnxruntime-node" },
+  });
+}
+
+// Computed once: each test looks at another side of it.
+const plan = await planScored();
+await run(plan, { store, context });
+const results = summarise(plan, store, UNUSED);
+
+function cellOf(benchmark: string, treatment = "food found", { cells }: Results = results) {
+  const cell = cells.find((each) => each.benchmark === benchmark && each.treatment === treatment);
+  assert(cell, `there is a cell ${benchmark}, ${treatment}`);
+  return cell;
+}
+
+function exactMatch({ metrics }: { readonly metrics: readonly MetricResult[] }): MetricResult {
+  const found = metrics.find(({ metric }) => metric.name === "exact_match");
+  assert(found);
+  return found;
+}
+
+function planted(topic: string): Set<string> {
+  const path = `${ROOT}fixtures/demo/units_${topic}.json`;
+  return new Set(parseUnitsFile(Deno.readTextFileSync(path), path).map(nameOf));
+}
+
+const nameOf = ({ tap, index }: Unit) => `${tap} ${index}`;
+const [found] = results.treatments.flatMap((treatment) => treatment.found ?? []);
+const names = found?.units.flatMap(({ tap, units }) => units.map((index) => nameOf({ tap, index }))) ?? [];
+
+Deno.test("the scorer finds most of the units that were planted for food, and none of another topic's", () => {
+  assertEquals([found?.selected, found?.pool, names.length], [48, 1024, 48]);
+  const food = planted("food");
+  const hits = names.filter((name) => food.has(name)).length;
+  // By chance it would be 48 * 48 / 1024, about 2; three quarters are beyond doubt, and about one fact in eight is stored weakly.
+  assert(hits >= 36, `${hits} of 48`);
+  for (const topic of ["work", "sport", "festival", "opposites"]) {
+    const others = planted(topic);
+    assertEquals(names.filter((name) => others.has(name)), [], topic);
+  }
+});
+
+Deno.test("silencing what was found makes food fall as the planted units do, and nothing else", () => {
+  const change = exactMatch(cellOf("fables_food")).difference;
+  const whole = exactMatch(cellOf("fables_food", "food planted")).difference;
+  assert(change && whole);
+  assert(change.high < -0.3, "as for the planted units in the demo");
+  assert(whole.low <= change.value && change.value <= whole.high);
+  for (const other of ["fables_work", "opposites"]) {
+    const { low, high } = exactMatch(cellOf(other)).difference!;
+    assert(low <= 0 && high >= 0, `${other}: [${low}, ${high}]`);
+  }
+});
+
+Deno.test("as many random units, of the same taps or of any, leave food as it was", () => {
+  const { controls } = cellOf("fables_food");
+  assertEquals(controls.map(({ control, keys }) => [control, keys.length]), [
+    ["random (tap)", 20],
+    ["random (uniform)", 10],
+  ]);
+  for (const { metrics } of controls) {
+    const { mean, min, max } = metrics.exact_match!.difference;
+    assert(Math.abs(mean) <= 0.05 && min < max, `${mean}, ${min} to ${max}`);
+  }
+});
+
+Deno.test("what is scored and reported on alike is said", () => {
+  assertEquals(lines, ["Note: 96 items of fables_food are both scored on and reported on"]);
+});
+
+Deno.test("the units file gives the same outcomes when another matrix takes it", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    store.saveRun(results);
+    const target = await exportRun(store, results.id, folder);
+    const units = `${target}/units_food-found.json`;
+    const treatments = [{ name: "food given", steps: [{ edit: { use: "suppress", units } }] }];
+    const given = await planScored({ treatments });
+    await run(given, { store, context });
+    for (const benchmark of ["fables_food", "fables_work", "opposites"]) {
+      const one = store.outcomes(cellOf(benchmark).key);
+      const other = store.outcomes(cellOf(benchmark, "food given", summarise(given, store, UNUSED)).key);
+      assertEquals(other, one);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a second run over the same store scores nothing, computes no cell and gives the same results", async () => {
+  const again = await planScored();
+  const { computedCells, tokens } = await run(again, { store, context });
+  assertEquals([computedCells, tokens], [0, 0]);
+  assertEquals(summarise(again, store, UNUSED), results);
+});
