@@ -40,8 +40,8 @@ const FACTOR = 4;
 
 /** Order of the places at which rows may be repeated. */
 function rankOf(tap: Tap): number {
-  const [layer, part] = spreadPlace(tap).split(".") as [string, Part];
-  return Number(layer) * 3 + Object.keys(PARTS).indexOf(part);
+  const [layer, part] = spreadPlace(tap).split(".");
+  return part === undefined ? -1 : Number(layer) * 3 + Object.keys(PARTS).indexOf(part);
 }
 
 /**

@@ -44,7 +44,7 @@ export interface Drawing {
 export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, spec: DecoderSpec): Drawing {
   const b = createBuilder();
   const shape = shapeOf(checkpoint.config);
-  const taps = new Map<Tap, Value>(), edited = new Set(spec.edits), edit = editInputs(b, edited);
+  const taps = new Map<Tap, Value>(), edit = editInputs(b, new Set(spec.edits));
   const tap = (place: Tap, value: Value) => {
     const made = edit(place, value);
     taps.set(place, made);
@@ -57,14 +57,15 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
     sin: b.input("sin", "float32", ["angles", shape.headDim / 2]),
   };
   const embed = read(architecture.embed, [shape.vocab, shape.width]);
-  let flow: Flow = {
-    x: tap("embed", b.node("Gather", "embed", [embed, ids])),
-    positions: b.input("positions", "int64", ["batch", "tokens"]),
-    mask: b.input("mask", "float32", ["batch?", 1, "queries", spec.rows === "cache" ? "keys" : "tokens"]),
-  };
+  const [x, positions, mask] = spread({ b, spec }, "embed", [
+    b.node("Gather", "embed", [embed, ids]),
+    b.input("positions", "int64", ["batch", "tokens"]),
+    b.input("mask", "float32", ["batch?", 1, "queries", spec.rows === "cache" ? "keys" : "tokens"]),
+  ]) as Triple;
+  let flow: Flow = { x: tap("embed", x), positions, mask };
   const attentionOut: Value[] = [];
   for (let layer = 0; layer < shape.layers; layer++) {
-    flow = drawLayer({ b, architecture, shape, tap, read, checkpoint, tables, layer, spec, edited }, flow);
+    flow = drawLayer({ b, architecture, shape, tap, read, checkpoint, tables, layer, spec }, flow);
     attentionOut.push(
       read(`${architecture.layer(layer)}${architecture.attentionOut}.weight`, shape.projections["attn.out"]),
     );
@@ -109,7 +110,6 @@ interface Layer {
   readonly tables: Tables;
   readonly layer: number;
   readonly spec: DecoderSpec;
-  readonly edited: ReadonlySet<Tap>;
 }
 
 /** Parts of a layer, and the sites that each begins before; rows may be repeated at the beginning of a part. */
@@ -120,19 +120,22 @@ export const PARTS = {
 } as const;
 export type Part = keyof typeof PARTS;
 
-/** Where rows are repeated for a tap, as in the name of the input `spread.<place>`. */
+/** Where rows are repeated for a tap, "embed" or "<layer>.<part>", as in the name of the input `spread.<place>`. */
 export function spreadPlace(tap: Tap): string {
-  const [, layer, site] = /^layers\.(\d+)\.(.+)$/.exec(tap) ?? ["", "0", "resid_pre"];
+  const [, layer, site] = /^layers\.(\d+)\.(.+)$/.exec(tap) ?? [];
   const part = (Object.keys(PARTS) as Part[]).find((name) =>
     (PARTS[name] as readonly string[]).includes(site!)
   );
-  return `${layer}.${part}`;
+  return part ? `${layer}.${part}` : "embed";
 }
 
-/** Chooses and repeats rows of values that stand side by side, by the input `spread.<layer>.<part>`. */
-function spread({ b, layer, spec, edited }: Layer, part: Part, values: readonly Value[]): readonly Value[] {
-  const place = `${layer}.${part}`;
-  if (spec.rows !== "spread" || ![...edited].some((tap) => spreadPlace(tap) === place)) return values;
+/** Chooses and repeats rows of values that stand side by side, where taps of this place carry edits. */
+function spread(
+  { b, spec }: Pick<Layer, "b" | "spec">,
+  place: string,
+  values: readonly Value[],
+): readonly Value[] {
+  if (spec.rows !== "spread" || !spec.edits.some((tap) => spreadPlace(tap) === place)) return values;
   const rows = b.input(`spread.${place}`, "int64", [`batch.${place}`]);
   return values.map((value) => b.node("Gather", `${value.name}.spread.${place}`, [value, rows]));
 }
@@ -164,7 +167,11 @@ function drawLayer(place: Layer, flow: Flow): Flow {
       weight: read(architecture.layer(layer) + weight, [shape.width]),
       epsilon: shape.epsilon,
     })[0];
-  const [x, positions, mask] = spread(place, "attention", [flow.x, flow.positions, flow.mask]) as Triple;
+  const [x, positions, mask] = spread(place, `${layer}.attention`, [
+    flow.x,
+    flow.positions,
+    flow.mask,
+  ]) as Triple;
   const before = tap(`layers.${layer}.resid_pre`, x);
   const mixed = drawAttention(place, {
     x: norm("attn.norm", architecture.attentionNorm, before),
@@ -172,7 +179,7 @@ function drawLayer(place: Layer, flow: Flow): Flow {
     mask,
   });
 
-  const [heads, residual, positions2, mask2] = spread(place, "head", [
+  const [heads, residual, positions2, mask2] = spread(place, `${layer}.head`, [
     mixed,
     before,
     positions,
@@ -185,7 +192,7 @@ function drawLayer(place: Layer, flow: Flow): Flow {
   );
   const sum = b.node("Add", at("resid_mid"), [residual, attended]);
 
-  const [middle, positions3, mask3] = spread(place, "mlp", [sum, positions2, mask2]) as Triple;
+  const [middle, positions3, mask3] = spread(place, `${layer}.mlp`, [sum, positions2, mask2]) as Triple;
   const h = norm("mlp.norm", architecture.mlpNorm, middle);
   const gate = tap(
     `layers.${layer}.mlp.gate`,
