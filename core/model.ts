@@ -36,8 +36,8 @@ export interface Edit {
   readonly value?: number | readonly number[];
   /** Which positions: "all" (default), those of the prompt, those after it, or absolute positions from 0. */
   readonly at?: "all" | "prompt" | "generated" | readonly number[];
-  /** Activation patching, only with op "set" and in place of `value`: what another run had at this tap, at the same positions.
-   * Positions outside the recording are left alone. */
+  /** Activation patching, only with op "set" and in place of `value`: what another run had at this tap, at the same positions,
+   * which the text must have. Positions outside the recording are left alone. */
   readonly from?: Recording;
 }
 
@@ -115,7 +115,8 @@ export interface ScoredBatch {
   /** Positions in the list of requests. */
   readonly indices: readonly number[];
   readonly results: readonly ScoreResult[];
-  /** Tokens computed: padding not counted, a shared prefix counted once. */
+  /** Tokens computed: padding not counted, a shared prefix counted once. Of rows that differ by their edits each counts whole, though
+   * layers below an edit are computed once. */
   readonly tokens: number;
 }
 

@@ -25,6 +25,7 @@ import { checkEdits } from "./graph/edits.ts";
 import { createEngine, drawGraph, type Engine } from "./engine.ts";
 import { patchOf, registerSource } from "./patch.ts";
 import { createRunner } from "./run/runner.ts";
+import { refuseNonFinite } from "./non_finite.ts";
 import { ints, score, scoringSpec } from "./score.ts";
 import { createTokenizer } from "./tokenizer.ts";
 import { inspectCheckpoint, openCheckpoint } from "./weights/checkpoint.ts";
@@ -134,8 +135,9 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
     can: new Set(["logprobs", "edit", "generate", "observe", "gradient"] as const),
     units,
     score(requests: readonly ScoreRequest[], options: ScoreOptions = {}) {
-      check.edits(options.edits);
-      requests.forEach(check.request);
+      const common = options.edits ?? [];
+      check.edits(common);
+      requests.forEach((request, index) => check.request(request, index, common));
       return score(engine, requests, options);
     },
     generate(prompts: readonly (readonly number[])[], options: GenerateOptions) {
@@ -174,6 +176,11 @@ async function logits(engine: Engine, ids: readonly number[], edits: readonly Ed
     feeds: { ...feeds, rows: ints(ids.map((_, i) => i)), picks: ints([0]) },
     fetch: ["logits"],
   });
+  await refuseNonFinite(engine, outputs["logits"]!, () => ({
+    tokens: run(ids, false),
+    edits,
+    task: `run prompt 1 on ${engine.name}`,
+  }));
   return outputs["logits"]!.data as Float32Array;
 }
 
@@ -195,7 +202,7 @@ function checker(info: ModelInfo, { shape, tokenizer }: Limits) {
     if (tokenizer.bos !== undefined && ids[0] === tokenizer.bos && ids[1] === tokenizer.bos) {
       refuse("two leading BOS tokens, wanted one at most");
     }
-    const strange = ids.find((id) => !(id >= 0 && id < shape.vocab));
+    const strange = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < shape.vocab));
     if (strange !== undefined) refuse(`token id ${strange}, wanted one in [0, ${shape.vocab})`);
   };
   return {
@@ -209,8 +216,7 @@ function checker(info: ModelInfo, { shape, tokenizer }: Limits) {
       }
     },
     edits: (edits: readonly Edit[] = []) => checkEdits(edits, shape),
-    request(request: ScoreRequest, index: number) {
-      checkEdits(request.edits ?? [], shape);
+    request(request: ScoreRequest, index: number, common: readonly Edit[]) {
       if (request.continuations.some((ids) => ids.length === 0)) {
         throw new UserError(
           `Cannot score prompt ${
@@ -218,11 +224,13 @@ function checker(info: ModelInfo, { shape, tokenizer }: Limits) {
           } on ${info.name}: a continuation is empty, wanted one token or more`,
         );
       }
-      const longest = request.continuations.reduce(
-        (a, b) => (b.length > a.length ? b : a),
-        [] as readonly number[],
-      );
-      text([...request.prompt, ...longest.slice(0, -1)], 0, index);
+      const { prompt, continuations } = request;
+      const length = prompt.length + Math.max(0, ...continuations.map((ids) => ids.length - 1));
+      text(prompt, length - prompt.length, index);
+      // The last token of a continuation is read, not run: it counts for the vocabulary and not for the context.
+      for (const ids of continuations) text([...prompt, ...ids], -1, index);
+      checkEdits(request.edits ?? [], shape, length);
+      checkEdits(common.filter(({ from }) => from), shape, length);
     },
   };
 }

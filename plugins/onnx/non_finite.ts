@@ -12,21 +12,27 @@ export interface Computed {
   readonly edits: readonly Edit[];
   /** "run prompt 3 on demo", for the message. */
   readonly task: string;
+  /** What was seen not to be finite; default its logits. */
+  readonly what?: string;
 }
 
-/** @param rowOf the row whose logits stand at a place of the log-sum-exps
- * @throws {UserError} naming the row and the first layer, where a log-sum-exp is not finite. */
+/** @param values log-sum-exps, or whatever else would hand on what is not finite
+ * @param rowOf the row that a place of the values belongs to
+ * @throws {UserError} naming the row and the first layer, where a value is not finite. */
 export async function refuseNonFinite(
   engine: Engine,
-  logsumexp: TensorData,
+  { data }: Pick<TensorData, "data">,
   rowOf: (place: number) => Computed,
 ): Promise<void> {
-  const place = Array.from(logsumexp.data, Number).findIndex((value) => !Number.isFinite(value));
+  const place = (data as Float32Array).findIndex((value) => !Number.isFinite(value));
   if (place >= 0) throw await nonFinite(engine, rowOf(place));
 }
 
 /** Runs a row once more and looks at the residual after every layer. @returns the error that says where it is first not finite. */
-async function nonFinite(engine: Engine, { tokens, edits, task }: Computed): Promise<UserError> {
+async function nonFinite(
+  engine: Engine,
+  { tokens, edits, task, what = "its logits" }: Computed,
+): Promise<UserError> {
   const taps: Tap[] = [
     "embed",
     ...Array.from({ length: engine.shape.layers }, (_, layer): Tap => `layers.${layer}.resid_post`),
@@ -46,5 +52,5 @@ async function nonFinite(engine: Engine, { tokens, edits, task }: Computed): Pro
     : first === "embed"
     ? "they first appear in the embedding"
     : `they first appear in layer ${first.split(".")[1]}`;
-  return new UserError(`Cannot ${task}: its logits are not finite, ${place}, wanted finite numbers`);
+  return new UserError(`Cannot ${task}: ${what} are not finite, ${place}, wanted finite numbers`);
 }

@@ -77,23 +77,34 @@ interface Bundle {
   readonly variants: readonly Omit<Variant, "row">[];
 }
 
+/** Most rows of logits in a batch, unless one variant reads more: 100 MB of float32 with 49,152 tokens. */
+const READS = 512;
+
+/** Rows of logits that a variant reads, at most. */
+function readsIn({ requests }: Pick<Variant, "requests">): number {
+  return requests.reduce((sum, { continuations }) => sum + 1 + continuations.flat().length, 0);
+}
+
 /** Whole bundles side by side, or stretches of one that is too large, cut where layers part. */
 function pack(bundles: readonly Bundle[], budget: number): SweepBatch[] {
   const batches: SweepBatch[] = [];
-  let rows: (readonly RowToken[])[] = [], variants: Variant[] = [], longest = 0;
+  let rows: (readonly RowToken[])[] = [], variants: Variant[] = [], longest = 0, reads = 0;
   const close = () => {
     if (variants.length > 0) {
       const indices = variants.flatMap(({ requests }) => requests.map(({ index }) => index));
       batches.push({ rows, variants, indices });
     }
-    [rows, variants, longest] = [[], [], 0];
+    [rows, variants, longest, reads] = [[], [], 0, 0];
   };
   for (const { tokens, variants: all } of bundles.toSorted((a, b) => b.tokens.length - a.tokens.length)) {
     const sorted = all.toSorted((a, b) => a.from - b.from);
-    const most = Math.max(1, Math.floor(budget / tokens.length));
+    const each = Math.max(...sorted.map(readsIn));
+    const most = Math.max(1, Math.min(Math.floor(budget / tokens.length), Math.floor(READS / each)));
     for (let start = 0; start < sorted.length; start += most) {
       const stretch = sorted.slice(start, start + most);
-      if ((variants.length + stretch.length) * Math.max(longest, tokens.length) > budget) close();
+      const size = (variants.length + stretch.length) * Math.max(longest, tokens.length);
+      if (size > budget || reads + stretch.length * each > READS) close();
+      reads += stretch.length * each;
       longest = Math.max(longest, tokens.length);
       rows.push(tokens);
       variants.push(...stretch.map((variant) => ({ ...variant, row: rows.length - 1 })));
@@ -182,14 +193,9 @@ function feedsOfSweep(engine: Engine, { rows, variants }: SweepBatch, { taps, co
     const inForce = standing.map(({ row, edits }) => ({ tokens: rows[row]!, start: 0, edits }));
     Object.assign(feeds, editFeeds(inForce, { shape: engine.shape, taps: here }));
   }
-  // What was never edited answers for the requests without edits.
-  const last = standing.map((each): Standing =>
-    each.isSource
-      ? {
-        ...each,
-        requests: variants.find(({ row, from }) => row === each.row && from === Infinity)?.requests ?? [],
-      }
-      : each
-  );
+  // What was never edited answers for the requests without edits; several may have the same tokens.
+  const untouched = (row: number) =>
+    variants.flatMap((variant) => variant.row === row && variant.from === Infinity ? variant.requests : []);
+  const last = standing.map((each) => each.isSource ? { ...each, requests: untouched(each.row) } : each);
   return { feeds, last };
 }

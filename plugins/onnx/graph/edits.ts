@@ -45,14 +45,30 @@ export interface EditInput {
   readonly dims: readonly [number, number, number];
 }
 
+/** Edits reach this from JSON as well, where no type has looked at them. */
+const KEYS: readonly string[] = ["tap", "units", "op", "value", "at", "from"] satisfies (keyof Edit)[];
+const AT: readonly string[] = ["all", "prompt", "generated"] satisfies Edit["at"][];
+const OPS: readonly string[] = ["scale", "set", "add"] satisfies Edit["op"][];
+
 /** Checks edits against the model.
+ * @param tokens length of the text that they act on, where it is known
  * @throws {UserError} naming the edit. */
-export function checkEdits(edits: readonly Edit[], shape: Hyperparameters): void {
+export function checkEdits(edits: readonly Edit[], shape: Hyperparameters, tokens = shape.context): void {
   for (const edit of edits) {
+    const odd = Object.keys(edit).find((key) => !KEYS.includes(key));
     const units = unitsOf(shape, edit.tap);
     const refuse = (state: string) => {
       throw new UserError(`Cannot edit ${edit.tap}: ${state}`);
     };
+    if (odd !== undefined) refuse(`it has an unknown key ${JSON.stringify(odd)}, wanted ${KEYS.join(", ")}`);
+    if (!OPS.includes(edit.op)) refuse(`op is ${JSON.stringify(edit.op)}, wanted ${OPS.join(", ")}`);
+    if (typeof edit.at === "string" && !AT.includes(edit.at)) {
+      refuse(`at is ${JSON.stringify(edit.at)}, wanted ${AT.join(", ")} or a list of positions`);
+    }
+    const far = edit.from?.positions.find((position) => position >= tokens && position < shape.context);
+    if (far !== undefined) {
+      refuse(`the recording has position ${far}, wanted positions of a text of ${tokens} tokens`);
+    }
     const out = edit.units.find((unit) => !(Number.isInteger(unit) && unit >= 0 && unit < units));
     if (out !== undefined) refuse(`unit is ${out}, wanted a whole number in [0, ${units})`);
     if (new Set(edit.units).size !== edit.units.length) refuse("a unit is named twice, wanted each once");
@@ -75,11 +91,13 @@ function outside(positions: readonly number[], { context }: Hyperparameters): nu
 function checkValue({ value, units }: Edit, values: number, refuse: Refuse): void {
   if (value === undefined) refuse("it has no value, wanted a number, a list of numbers, or from");
   else if (typeof value === "number") {
-    if (!Number.isFinite(value)) refuse(`value is ${value}, wanted a finite number`);
+    if (!Number.isFinite(Math.fround(value))) refuse(`value is ${value}, wanted a finite float32 number`);
   } else if (value.length !== units.length && value.length !== units.length * values) {
     const wanted = values === 1 ? `${units.length}` : `${units.length} or ${units.length * values}`;
     refuse(`${value.length} values for ${units.length} units, wanted ${wanted}`);
-  } else if (!value.every(Number.isFinite)) refuse("a value is not finite, wanted finite numbers");
+  } else if (!value.every((each) => Number.isFinite(Math.fround(each)))) {
+    refuse("a value is not finite, wanted finite float32 numbers");
+  }
 }
 
 function checkRecording(

@@ -23,9 +23,10 @@ export function readingsOf(
   samples: readonly RunSample[],
   options: ObjectiveOptions,
 ): readonly (readonly Reading[])[] {
+  const { kind } = objective;
   const refuse = (state: string, wanted: string): never => {
     throw new UserError(
-      `Cannot take the objective ${objective.kind} on ${options.model}: ${state}, wanted ${wanted}`,
+      `Cannot take the objective ${kind} on ${options.model}: ${state}, wanted ${wanted}`,
     );
   };
   const each = <T>(what: string, given: T | readonly T[]): readonly T[] => {
@@ -69,6 +70,8 @@ export function readingsOf(
     }
     case "crossEntropy":
       return samples.map((sample, i) => spanOf(objective.span, sample, { place: `sample ${i + 1}`, refuse }));
+    default:
+      return refuse("there is no such kind", "probability, logprob, logitDifference, cloze or crossEntropy");
   }
 }
 

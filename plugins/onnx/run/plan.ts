@@ -57,7 +57,6 @@ export function plan(
     );
   }
   samples.forEach((sample, index) => {
-    checkEdits(sample.edits ?? [], shape);
     const { prompt, continuations = [] } = sample;
     if (continuations.some((ids) => ids.length === 0)) {
       throw new UserError(
@@ -65,7 +64,10 @@ export function plan(
       );
     }
     text(prompt, 0, index);
-    for (const ids of continuations) text([...prompt, ...ids.slice(0, -1)], 0, index);
+    for (const ids of continuations) text([...prompt, ...ids], -1, index);
+    const length = prompt.length + Math.max(0, ...continuations.map((ids) => ids.length - 1));
+    checkEdits(sample.edits ?? [], shape, length);
+    checkEdits(edits.filter(({ from }) => from), shape, length);
     if (continuations.every((ids) => ids.length < 2)) {
       const bad = observe.find(({ over }) => over === "completion");
       if (bad) {
@@ -77,6 +79,11 @@ export function plan(
       }
     }
   });
+  if (!objective && observe.length === 0) {
+    throw new UserError(
+      `Cannot run samples on ${info.name}: there is nothing to look at, wanted an objective or observe`,
+    );
+  }
   const readings = objective
     ? readingsOf(objective, samples, { tokenizer, vocab: shape.vocab, model: info.name })
     : [];

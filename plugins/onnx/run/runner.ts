@@ -6,7 +6,7 @@ import { positionsOf } from "../feeds.ts";
 import { type Drawn, outputOf } from "../graph/observe.ts";
 import { refuseNonFinite } from "../non_finite.ts";
 import { callOf, rowOf, sampleAt, valueOf } from "./call.ts";
-import { plan, planBatches, type RunnerOptions } from "./plan.ts";
+import { plan, planBatches, type Planned, type RunnerOptions } from "./plan.ts";
 import { countsOf, finish } from "./pools.ts";
 
 /** Default of RunRequest.tokenBudget. */
@@ -28,22 +28,30 @@ export function createRunner(engine: Engine, options: RunnerOptions) {
     const counts = countsOf(planned, request.batch ?? samples.length);
     for (const batch of planBatches(planned, tokenBudget, engine.shape.vocab)) {
       const reply = await (await engine.session(spec)).run(callOf(engine, batch, spec));
+      const computed = ({ tokens, edits, index }: Planned) => ({
+        tokens,
+        edits,
+        task: `run prompt ${index + 1} on ${options.info.name}`,
+      });
       if (objective) {
-        await refuseNonFinite(engine, reply.outputs["logsumexp"]!, (place) => {
-          const { tokens, edits, index } = sampleAt(batch, place);
-          return { tokens, edits, task: `run prompt ${index + 1} on ${options.info.name}` };
-        });
+        await refuseNonFinite(
+          engine,
+          reply.outputs["logsumexp"]!,
+          (place) => computed(sampleAt(batch, place)),
+        );
       }
-      batch.forEach((sample, row) => {
+      for (const [row, sample] of batch.entries()) {
         const value = objective ? valueOf(batch, row, reply) : 0;
         const probability = objective?.kind === "probability";
         if (objective) values[sample.index] = probability ? Math.exp(value) : value;
-        observe.forEach((observation, o) => {
+        for (const [o, observation] of observe.entries()) {
           const raw = rowOf(reply.outputs[outputOf(drawnOf(observation))]!, batch, { row, sample });
+          const what = `its values of ${observation.quantity} at ${observation.tap}`;
+          await refuseNonFinite(engine, { data: raw }, () => ({ ...computed(sample), what }));
           const scale = probability && observation.quantity !== "activation" ? Math.exp(value) : 1;
           collected[o]![sample.index] = finish(raw, observation, { ...counts(sample, observation), scale });
-        });
-      });
+        }
+      }
     }
     return {
       objective: values,

@@ -1,6 +1,7 @@
 /** What run() refuses, and that it does so before it computes. */
 import { assert, assertRejects } from "@std/assert";
 import {
+  type Edit,
   type Objective,
   type Observation,
   type RunRequest,
@@ -32,6 +33,54 @@ const REFUSED: Readonly<Record<string, readonly [RunRequest, readonly RunSample[
   "fewer targets than samples": [logprob([4]), [TEXT, TEXT], "1 targets for 2 samples"],
   "more targets than samples": [logprob([4, 5]), [TEXT], "2 targets for 1 samples"],
   "an unknown site": [seen("layers.0.attn.out_proj"), [TEXT], "layers.0.attn.out_proj"],
+  "nothing to look at": [{}, [TEXT], "there is nothing to look at, wanted an objective or observe"],
+  "an unknown kind of objective": [
+    { objective: { kind: "logprb", target: 4 } as unknown as Objective },
+    [TEXT],
+    "there is no such kind, wanted probability",
+  ],
+  "an unknown stretch of an edit": [
+    {
+      ...seen("embed"),
+      edits: [{ tap: "embed", units: [0], op: "set", value: 0, at: "completion" as "prompt" }],
+    },
+    [TEXT],
+    'at is "completion", wanted all, prompt, generated',
+  ],
+  "a last token outside of the vocabulary": [
+    seen("embed"),
+    [{ ...TEXT, continuations: [[5, 96]] }],
+    "token id 96",
+  ],
+  "a token that is no whole number": [seen("embed"), [{ prompt: [4, 1.5] }], "token id 1.5"],
+  "an unknown op": [
+    { ...seen("embed"), edits: [{ tap: "embed", units: [0], op: "scal" as "scale", value: 0 }] },
+    [TEXT],
+    'op is "scal", wanted scale, set, add',
+  ],
+  "an unknown key of an edit": [
+    { ...seen("embed"), edits: [{ tap: "embed", units: [0], op: "set", value: 0, valu: 1 } as Edit] },
+    [TEXT],
+    'unknown key "valu"',
+  ],
+  "a recording that goes on beyond the text": [
+    {
+      ...seen("embed"),
+      edits: [{
+        tap: "embed",
+        units: [0],
+        op: "set",
+        from: { tap: "embed", positions: [0, 3], values: new Float32Array(96) },
+      }],
+    },
+    [TEXT],
+    "the recording has position 3, wanted positions of a text of 3 tokens",
+  ],
+  "a value beyond float32": [
+    { ...seen("embed"), edits: [{ tap: "embed", units: [0], op: "set", value: 1e39 }] },
+    [TEXT],
+    "wanted a finite float32 number",
+  ],
   "a layer with a leading zero": [seen("layers.01.mlp.out"), [TEXT], "layers.01.mlp.out"],
   "an unknown pool": [
     { observe: [{ tap: "embed", quantity: "activation", pool: "men" as "mean" }] },
@@ -126,4 +175,23 @@ Deno.test("run() refuses in one line, before it computes, what cannot be run", a
   } finally {
     await Deno.remove(copy, { recursive: true });
   }
+});
+
+Deno.test("run() and logits() name the first layer where values are not finite, with and without an objective", async () => {
+  await using model = await open(folder("gqa"));
+  const edits: Edit[] = ["set", "scale"].map((op) => ({
+    tap: "layers.1.mlp.act",
+    units: [0],
+    op: op as "set",
+    value: 3e38,
+  }));
+  const says = "are not finite, they first appear in layer 1";
+  const prompt = [4, 5, 6];
+  await assertRejects(() => model.run([{ prompt }], { ...seen("layers.2.mlp.out"), edits }), UserError, says);
+  await assertRejects(
+    () => model.run([{ prompt }], { ...logprob(4), edits }),
+    UserError,
+    `its logits ${says}`,
+  );
+  await assertRejects(() => model.logits(prompt, { edits }), UserError, `its logits ${says}`);
 });

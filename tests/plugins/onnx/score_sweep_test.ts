@@ -63,6 +63,20 @@ Deno.test("score() gives rows that share tokens and differ by edits what each ha
   }
 });
 
+Deno.test("score() of a sweep answers every request, those with equal tokens too", async () => {
+  await using model = await open(DEMO);
+  const [, , , first, second] = ARMS, ids = [5, 9, 12, 7];
+  const asked: [number, readonly Edit[]][] = [[3, []], [4, []], [3, first!], [4, first!], [3, second!], [
+    3,
+    [],
+  ]];
+  const requests = asked.map(([answer, edits]) => ({ prompt: ids, continuations: [[answer]], edits }));
+  const { results } = await scoreAll(model, requests);
+  for (const [i, { edits, ...request }] of requests.entries()) {
+    assertClose(results[i]!, (await scoreAll(model, [request], edits)).results[0]!);
+  }
+});
+
 Deno.test("score() puts a call's edits before those of each row, in a sweep too", async () => {
   await using model = await open(DEMO);
   const common: Edit[] = [{ tap: at(2, "attn.head"), units: [1], op: "scale", value: 0.5 }];
