@@ -141,14 +141,20 @@ export function twice(task: string, what: string): UserError {
 /** Every score is selected from, every selection edited, and every edit has units. */
 function checkOrder({ name, steps }: TreatmentSpec, task: string): void {
   const refuse = (state: string): never => {
-    throw new UserError(`Cannot ${task}: treatment ${JSON.stringify(name)} ${state}`);
+    throw new UserError(`Cannot ${task}: treatment ${JSON.stringify(name)}${state}`);
   };
-  // Undefined, or whether a later step has used it.
+  // Undefined, or whether a later step has used it, and whether an edit with units of its own came after it.
   let score: { used: boolean } | undefined;
-  let selection: { used: boolean } | undefined;
+  let selection: { used: boolean; passed?: boolean } | undefined;
   const checkUsed = () => {
-    if (selection?.used === false) refuse("selects units that nothing edits, wanted an edit without units");
-    if (score?.used === false) refuse("scores units and selects none, wanted a select after the score");
+    if (selection?.used === false) {
+      refuse(
+        selection.passed
+          ? ": the edit names units and a select precedes it, wanted one of the two"
+          : " selects units that nothing edits, wanted an edit without units",
+      );
+    }
+    if (score?.used === false) refuse(" scores units and selects none, wanted a select after the score");
   };
   for (const step of steps) {
     if (step.score) {
@@ -156,14 +162,15 @@ function checkOrder({ name, steps }: TreatmentSpec, task: string): void {
       [score, selection] = [{ used: false }, undefined];
     }
     if (step.select) {
-      if (score === undefined) return refuse("selects before anything is scored, wanted a score before it");
+      if (score === undefined) return refuse(" selects before anything is scored, wanted a score before it");
       if (selection?.used === false) checkUsed();
       score.used = true;
       selection = { used: false };
     }
+    if (step.edit?.units && selection) selection.passed = true;
     if (step.edit && step.edit.units === undefined) {
       if (selection === undefined) {
-        return refuse('has an edit without units, wanted "units", or a score and a select before it');
+        return refuse(' has an edit without units, wanted "units", or a score and a select before it');
       }
       selection.used = true;
     }

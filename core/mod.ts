@@ -12,6 +12,7 @@ export * from "./patching.ts";
 export * from "./plugin.ts";
 export * from "./prompt.ts";
 export { createRandom, type Random } from "./random.ts";
+export { foundIn, foundName, foundText } from "./report/found.ts";
 export * from "./results.ts";
 export * from "./scorer.ts";
 export * from "./store/store.ts";

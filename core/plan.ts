@@ -7,7 +7,13 @@ import type { MatrixSpec } from "./matrix.ts";
 import type { Model, ModelBackend, OpenOptions, ScoreRequest } from "./model.ts";
 import { distinct, plain, planBenchmarks, type PlannedBenchmark, requestsOf } from "./plan_benchmarks.ts";
 import { type ModelScore, modelScore, type PlannedScore, planScores, sharedItems } from "./plan_scores.ts";
-import { armsPlanned, type PlannedArm, type PlannedTreatment, planTreatments } from "./plan_treatments.ts";
+import {
+  armsPlanned,
+  checkSelections,
+  type PlannedArm,
+  type PlannedTreatment,
+  planTreatments,
+} from "./plan_treatments.ts";
 import { lookUp, type Registry } from "./registry.ts";
 import type { ModelRecord, Results } from "./results.ts";
 import { parseWith } from "./schema.ts";
@@ -71,7 +77,6 @@ export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise
   const treatments = planTreatments(matrix, { ...options, scores });
   const benchmarks = planBenchmarks(matrix, options);
   noteOtherVersions(benchmarks, options.context);
-  noteShared([...scores.values()], benchmarks, options.context);
   const models: PlannedModel[] = [];
   for (const entry of matrix.models) {
     const model = await inspectModel(entry, options);
@@ -84,16 +89,18 @@ export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise
       identity: (arm) => arm.done,
     });
     const spec = modelSpec(model, engine);
-    models.push({
-      ...model,
-      arms,
-      scores: [...scores.values()].map((score) =>
-        modelScore(score, { model: model.inspected, spec, tokenBudget })
-      ),
+    const modelScores = [...scores.values()].map((score) =>
+      modelScore(score, { model: model.inspected, spec, tokenBudget })
+    );
+    checkSelections(treatments, {
+      model: model.inspected,
+      outlineOf: (score) => modelScores.find((each) => each.score === score)?.outline,
     });
+    models.push({ ...model, arms, scores: modelScores });
   }
   distinct(models, { task, kind: "model", label: labelOf, identity: (model) => model.record.info.hash });
   distinct(models, { task, kind: "model label", label: labelOf, identity: labelOf });
+  noteShared([...scores.values()], benchmarks, options.context);
   const cells = models.flatMap((model) =>
     benchmarks.flatMap((benchmark) => {
       const requests = requestsOf(benchmark, model.inspected);
@@ -201,7 +208,11 @@ function noteShared(
 ): void {
   const sets = scores.flatMap((score) => Object.values(score.sets));
   for (const [label, shared] of Object.entries(sharedItems(sets, benchmarks))) {
-    log(`Note: ${shared} items of ${label} are both scored on and reported on`);
+    log(
+      `Note: ${shared} ${shared === 1 ? "item" : "items"} of ${label} ${
+        shared === 1 ? "is" : "are"
+      } both scored on and reported on`,
+    );
   }
 }
 

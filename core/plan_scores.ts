@@ -16,9 +16,10 @@ import {
   type PlannedBenchmark,
   requestsOf,
 } from "./plan_benchmarks.ts";
+import { createPooled, type PassSums } from "./pooled.ts";
 import { lookUp } from "./registry.ts";
 import { parseWith } from "./schema.ts";
-import type { ScoredItem, Scorer, ScorerInput } from "./scorer.ts";
+import type { Pass, ScoredItem, Scorer, ScorerInput, UnitScores } from "./scorer.ts";
 
 /** Items that a scorer looks at. */
 export interface PlannedSet extends PlannedBenchmark {
@@ -43,6 +44,8 @@ export interface PlannedScore {
 export interface ModelScore {
   readonly score: PlannedScore;
   readonly input: ScorerInput<unknown>;
+  /** 0 for every unit that will be scored: what can be selected, before anything is computed. Undefined where combine() wants real sums. */
+  readonly outline: UnitScores | undefined;
   /** Those that the samples' own edits name. */
   readonly taps: readonly Tap[];
   /** Upper bound of padded tokens computed at once. */
@@ -55,15 +58,21 @@ export interface ModelScore {
 /**
  * Every score step of a matrix by its own JSON, so that treatments that differ in what they select share one.
  *
- * @throws {UserError} for an unknown scorer or set, wrong params, a missing set, missing or broken data.
+ * @throws {UserError} for an unknown scorer or set, wrong params, a missing set, missing or broken data; naming the treatment.
  */
 export function planScores(
   matrix: MatrixSpec,
   options: BenchmarkOptions,
 ): ReadonlyMap<string, PlannedScore> {
-  const entries = matrix.treatments.flatMap(({ steps }) => steps.flatMap(({ score }) => score ?? []));
-  const distinct = new Map(entries.map((entry) => [scoreName(entry), entry]));
-  return new Map([...distinct].map(([name, entry]) => [name, planScore(entry, matrix, options)]));
+  const scores = new Map<string, PlannedScore>();
+  for (const { name, steps } of matrix.treatments) {
+    for (const { score } of steps) {
+      if (!score || scores.has(scoreName(score))) continue;
+      const task = `read treatment ${JSON.stringify(name)}`;
+      scores.set(scoreName(score), planScore(score, matrix, { ...options, task }));
+    }
+  }
+  return scores;
 }
 
 /** What a score step is found by. */
@@ -71,10 +80,15 @@ export function scoreName(entry: ScoreSpec): string {
   return canonicalJson(plain(entry));
 }
 
-function planScore(entry: ScoreSpec, matrix: MatrixSpec, options: BenchmarkOptions): PlannedScore {
+interface ScoreOptions extends BenchmarkOptions {
+  /** For messages: what could not be done. */
+  readonly task: string;
+}
+
+function planScore(entry: ScoreSpec, matrix: MatrixSpec, options: ScoreOptions): PlannedScore {
   const scorer: Scorer = lookUp(options.registry.scorers, entry.use, "scorer");
-  const params = parseWith(scorer.params, entry.params, `read params of scorer ${entry.use}`);
-  checkSets(entry, scorer);
+  const params = parseWith(scorer.params, entry.params, `${options.task}: params of scorer ${entry.use}`);
+  checkSets(entry, scorer, options.task);
   const sets = Object.fromEntries(
     Object.entries(entry.on).map(([name, set]) => [name, planSet(set, matrix, options)]),
   );
@@ -96,11 +110,15 @@ function planScore(entry: ScoreSpec, matrix: MatrixSpec, options: BenchmarkOptio
   return { scorer, params, sets, seed: matrix.seed, shortened, spec };
 }
 
-function planSet(set: ScoreSpec["on"][string], matrix: MatrixSpec, options: BenchmarkOptions): PlannedSet {
+function planSet(set: ScoreSpec["on"][string], matrix: MatrixSpec, options: ScoreOptions): PlannedSet {
   const { registry } = options;
   const benchmark = lookUp(registry.benchmarks, set.use, "benchmark");
   const evaluator = lookUp(registry.evaluators, benchmark.evaluator, "evaluator");
-  const params: unknown = parseWith(benchmark.params, set.params, `read params of benchmark ${set.use}`);
+  const params: unknown = parseWith(
+    benchmark.params,
+    set.params,
+    `${options.task}: params of benchmark ${set.use}`,
+  );
   const planned = loadBenchmark(benchmark, params, {
     label: labelWith(benchmark.name, params, [params, {}]),
     evaluator,
@@ -110,14 +128,14 @@ function planSet(set: ScoreSpec["on"][string], matrix: MatrixSpec, options: Benc
   return { ...planned, groupBy: set.groupBy };
 }
 
-function checkSets({ use, on }: ScoreSpec, { sets, optionalSets = [] }: Scorer): void {
+function checkSets({ use, on }: ScoreSpec, { sets, optionalSets = [] }: Scorer, task: string): void {
   const known = [...sets, ...optionalSets];
   const wanted = known.length > 0 ? known.map((set) => JSON.stringify(set)).join(", ") : "none";
   const unknown = Object.keys(on).find((name) => !known.includes(name));
   if (unknown !== undefined) {
     const near = nearest(unknown, known);
     throw new UserError(
-      `Cannot score by ${use}: unknown set ${JSON.stringify(unknown)} in "on", ${
+      `Cannot ${task}: unknown set ${JSON.stringify(unknown)} in "on" of ${use}, ${
         near === undefined ? `wanted ${wanted}` : `did you mean ${JSON.stringify(near)}`
       }`,
     );
@@ -125,7 +143,7 @@ function checkSets({ use, on }: ScoreSpec, { sets, optionalSets = [] }: Scorer):
   const missing = sets.find((name) => on[name] === undefined);
   if (missing !== undefined) {
     throw new UserError(
-      `Cannot score by ${use}: "on" has no set ${JSON.stringify(missing)}, wanted items for it`,
+      `Cannot ${task}: "on" of ${use} has no set ${JSON.stringify(missing)}, wanted items for it`,
     );
   }
 }
@@ -150,20 +168,51 @@ export function modelScore(score: PlannedScore, options: ModelScoreOptions): Mod
     Object.entries(sets).map(([name, set]) => [name, scoredItems(set, model)]),
   );
   const input: ScorerInput<unknown> = { params, items, model, seed };
-  const edits = planPasses(scorer, input).flatMap(({ samples }) =>
-    samples.flatMap(({ edits = [] }) => edits)
-  );
+  const passes = planPasses(scorer, input);
+  const edits = passes.flatMap(({ samples }) => samples.flatMap(({ edits = [] }) => edits));
   // A gradient holds what the forward pass made: half the tokens take about as much memory.
   const tokenBudget = Math.ceil(options.tokenBudget / 2);
   const spec = plain({ ...options.spec, score: score.spec, tokenBudget });
   return {
     score,
     input,
+    outline: outlineOf(scorer, input, passes),
     taps: [...new Set(edits.map(({ tap }) => tap))],
     tokenBudget,
     key: sha256(canonicalJson(spec)),
     spec,
   };
+}
+
+/** combine() is pure and its taps follow from the passes, so sums of 0 show which units it will score. */
+function outlineOf(
+  scorer: Scorer,
+  input: ScorerInput<unknown>,
+  passes: readonly Pass[],
+): UnitScores | undefined {
+  const sums = passes.map(({ samples, observe }): PassSums => {
+    const columns = observe.map(({ tap }) => input.model.units(tap));
+    const values = new Float64Array(3 * columns.reduce((sum, n) => sum + n, 0));
+    const groups = [...Map.groupBy(samples, ({ group }) => group)];
+    return {
+      chunks: 0,
+      tokens: 0,
+      columns,
+      groups: groups.map(([group, { length }]) => ({ group, n: length, values })),
+    };
+  });
+  try {
+    const scores = scorer.combine(createPooled(passes, sums), input);
+    return new Map(
+      [...scores].map(([group, byTap]) => [
+        group,
+        new Map([...byTap].map(([tap, { length }]) => [tap, new Float64Array(length)])),
+      ]),
+    );
+  } catch {
+    // What is wrong with a scorer's own code is said of real sums.
+    return undefined;
+  }
 }
 
 function scoredItems(set: PlannedSet, model: ModelScoreOptions["model"]): ScoredItem[] {

@@ -112,14 +112,56 @@ export function armsFound(
   treatments: readonly PlannedTreatment[],
   { model, seed, scoresOf }: ArmOptions,
 ): Arm[] {
-  const arms = treatments.flatMap(({ name, controls, edits }) => {
-    const steps = edits.map(({ units, ...edit }) => ({
-      ...edit,
-      units: "select" in units ? selectUnits(scoresOf(units.score), units.select).units : units,
-    }));
-    return armsOf(steps, { treatment: name, controls, seed, model });
-  });
+  const arms = treatments.flatMap(({ name, controls, edits }) =>
+    naming({ name, model }, () => {
+      const steps = edits.map(({ units, ...edit }) => ({
+        ...edit,
+        units: "select" in units ? selectUnits(scoresOf(units.score), units.select).units : units,
+      }));
+      return armsOf(steps, { treatment: name, controls, seed, model });
+    })
+  );
   return [{ treatment: UNTOUCHED, arm: "treated", control: undefined, edits: [], units: 0 }, ...arms];
+}
+
+/**
+ * Refuses what no scores can give, before there are any.
+ *
+ * @param options `outlineOf`: 0 for every unit that will be scored, undefined where that is not known.
+ * @throws {UserError} naming the treatment, for a group or site that is not scored, and where `top` is none or more than all.
+ */
+export function checkSelections(
+  treatments: readonly PlannedTreatment[],
+  { model, outlineOf }: Pick<ArmOptions, "model"> & {
+    readonly outlineOf: (score: PlannedScore) => UnitScores | undefined;
+  },
+): void {
+  for (const { name, selections } of treatments) {
+    for (const { score, select } of selections) {
+      const outline = outlineOf(score);
+      if (outline) naming({ name, model }, () => selectUnits(outline, select));
+    }
+  }
+}
+
+/** Selections and draws know of no treatment: says whose they are. */
+function naming<T>(
+  { name, model }: Pick<ArmOptions, "model"> & Pick<PlannedTreatment, "name">,
+  work: () => T,
+): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (!(cause instanceof UserError)) throw cause;
+    const reason = cause.message.replace(/^Cannot select units: /, "").replace(
+      /^Cannot draw /,
+      "cannot draw ",
+    );
+    if (reason === cause.message) throw cause;
+    throw new UserError(`Cannot run treatment ${JSON.stringify(name)} on ${model.info.name}: ${reason}`, {
+      cause,
+    });
+  }
 }
 
 /** The same arms before any score is known. @throws {UserError} as armsFound() for treatments whose units are given. */

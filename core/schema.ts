@@ -13,7 +13,7 @@ type Place = readonly PropertyKey[];
  * @throws {UserError} about the first unknown key, else the first issue, with its place.
  */
 export function parseWith<T>(schema: z.ZodType<T>, value: unknown, task: string): T {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
   const issues = result.error.issues.flatMap((issue) => flatten(issue, []));
   const first = issues.find((issue) => issue.code === "unrecognized_keys") ?? issues[0];
@@ -34,6 +34,15 @@ function flatten(issue: Issue, parent: Place): Issue[] {
 
 function describe(schema: z.ZodType, issue: Issue): string {
   const place = issue.path.length > 0 ? `at ${placeName(issue.path)}` : "at top level";
+  if (issue.code === "invalid_value" && issue.values.length > 1) {
+    const known = issue.values.map(String);
+    return typeof issue.input === "string"
+      ? `unknown value ${JSON.stringify(issue.input)} ${place}${suggest(issue.input, known)}`
+      : `wanted one of ${known.map((word) => JSON.stringify(word)).join(", ")} ${place}`;
+  }
+  if (issue.code === "too_small" && issue.origin === "array" && issue.minimum === 1) {
+    return `empty list ${place}, wanted one entry or more`;
+  }
   if (issue.code !== "unrecognized_keys") {
     return `${
       lowerFirst(issue.message).replaceAll(/\s*\n\s*/g, " ").replace(/^invalid input: /, "")

@@ -48,17 +48,20 @@ export function selectUnits(scores: UnitScores, { top, per, sites, group, order 
     const count = top < 1 ? Math.floor(top * pool.length) : top;
     if (count > pool.length) {
       throw new UserError(
-        `Cannot select units: top is ${top}, wanted at most ${pool.length}, the scored units${
-          name && ` of ${name}`
-        }`,
+        `Cannot select units: top is ${top}, wanted at most ${
+          pool.length.toLocaleString("en")
+        }, the scored units${name && ` of ${name}`}`,
       );
     }
     // The sort is stable, so equals stay in the order of taps and indices.
     return pool.toSorted((a, b) => rank * (size(a.score) - size(b.score))).slice(0, count);
   });
   if (taken.length === 0) {
+    const most = Math.max(...[...pools.values()].map(({ length }) => length)).toLocaleString("en");
     throw new UserError(
-      `Cannot select units: top ${top} of ${scored.length} units per ${per} is none, wanted one or more`,
+      `Cannot select units: top ${top} of ${most} units${
+        per === "all" ? "" : ` of a ${per}`
+      } is less than one unit, wanted one or more`,
     );
   }
   taken.sort((a, b) => compareTaps(a.tap, b.tap) || a.index - b.index);

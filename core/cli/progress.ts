@@ -25,7 +25,8 @@ export function createProgressBar({ tty, width, write, now }: ProgressOptions): 
   let open = false;
   return {
     update(progress) {
-      const last = progress.cells.done === progress.cells.total;
+      const { done, total } = progress.scoring ?? progress.cells;
+      const last = done === total;
       if (now() - shown < (tty ? REDRAW_MS : LINE_MS) && !last) return;
       shown = now();
       open = tty;
@@ -50,9 +51,9 @@ function line({ items, cells, tokens, elapsedMs, current, scoring }: Progress): 
   if (scoring) {
     const { done, total } = scoring;
     const share = Math.floor(100 * done / Math.max(1, total));
-    return `${
-      String(share).padStart(3)
-    } %  scoring units: ${done} of ${total} samples  ${rate} tok/s  ${current}`;
+    return `${String(share).padStart(3)} %  scoring units: ${done} of ${total} ${
+      total === 1 ? "sample" : "samples"
+    }  ${rate} tok/s  ${current}`;
   }
   const share = Math.floor(100 * items.done / Math.max(1, items.total));
   const computed = items.done - items.found;

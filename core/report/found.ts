@@ -41,7 +41,9 @@ export function unitsFile(found: Found, { id }: Results): unknown {
 export function foundText({ record, model: { info } }: Found): string {
   const { scorer, sets, select, pool, selected, units } = record;
   const { top, per, sites, group, order } = select as unknown as Select;
-  const looked = Object.values(sets).map(({ items, label }) => `${count(items.effective)} items of ${label}`);
+  const looked = Object.values(sets).map(({ items, label }) =>
+    `${counted(items.effective, "item")} of ${label}`
+  );
   const how = [
     order === "highest" ? `top ${top}` : `top ${top} by ${order}`,
     ...(per === "all" ? [] : [`of each ${per}`]),
@@ -52,7 +54,7 @@ export function foundText({ record, model: { info } }: Found): string {
     Object.entries(reported).map(([label, n]) => `${count(n)} of ${label}`)
   );
   return [
-    `${count(selected)} of ${count(pool)} units by ${scorer.name}${
+    `${count(selected)} of ${counted(pool, "unit")} by ${scorer.name}${
       looked.length > 0 ? ` on ${looked.join(" and ")}` : ""
     }, ${how}`,
     ...placesText(units, info.layers),
@@ -84,4 +86,5 @@ function placesText(units: FoundRecord["units"], layers: number): string[] {
   return [sites.join(", "), `layers 0 to ${layers - 1}: ${each.join(", ")}`];
 }
 
+const counted = (number: number, noun: string) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 const count = (number: number) => number.toLocaleString("en");

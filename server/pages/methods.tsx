@@ -2,6 +2,7 @@
 import type { BenchmarkRecord, Json, Results, TreatmentRecord } from "../../core/mod.ts";
 import { count, shell } from "../format.ts";
 import { Hash, Source } from "./parts.tsx";
+import { UnitsFound } from "./units_found.tsx";
 
 /** Statistics, models, benchmarks, data files, treatments, engine and the command, each in a short table. */
 export function Methods({ results }: { readonly results: Results }) {
@@ -13,6 +14,7 @@ export function Methods({ results }: { readonly results: Results }) {
       <Benchmarks benchmarks={results.benchmarks} />
       <Files benchmarks={results.benchmarks} />
       <Treatments treatments={results.treatments} />
+      <UnitsFound results={results} />
       <h3>Reproduction</h3>
       <Engine results={results} />
       <pre tabindex={0}><code>{commandOf(results.run.command)}</code></pre>

@@ -64,7 +64,6 @@ Deno.test("parseMatrix() refuses wrong values in one line that says where", () =
   for (
     const [change, place] of [
       [{ version: 2 }, "version"],
-      [{ models: [] }, "models"],
       [{ seed: 0.5 }, "seed"],
       [
         { treatments: [treatment({ controls: [{ use: "random", match: "tap", sets: 0 }] })] },
@@ -102,7 +101,7 @@ Deno.test("parseMatrix() refuses steps that do not follow from one another", () 
     [[SCORE, given], "scores units and selects none"],
     [[SCORE, SCORE, SELECT, EDIT], "scores units and selects none"],
     [[SCORE, SELECT], "selects units that nothing edits, wanted an edit without units"],
-    [[SCORE, SELECT, given], "selects units that nothing edits"],
+    [[SCORE, SELECT, given], ": the edit names units and a select precedes it, wanted one of the two"],
     [[SCORE, SELECT, SELECT, EDIT], "selects units that nothing edits"],
     [[SELECT, EDIT], "selects before anything is scored, wanted a score before it"],
     [[EDIT], 'has an edit without units, wanted "units", or a score and a select before it'],
@@ -112,7 +111,7 @@ Deno.test("parseMatrix() refuses steps that do not follow from one another", () 
   for (const [list, state] of cases) {
     assertEquals(
       message(() => parse(steps(...list))).startsWith(
-        `Cannot read matrix demo.json: treatment "found" ${state}`,
+        `Cannot read matrix demo.json: treatment "found"${state.startsWith(":") ? "" : " "}${state}`,
       ),
       true,
       message(() => parse(steps(...list))),
@@ -131,6 +130,18 @@ Deno.test("parseMatrix() refuses a step of no kind or of two, and a top that is 
       `${start} wanted one of score, select and edit at treatments[0].steps[0]`,
     );
   }
+  assertEquals(
+    message(() => parse(steps(SCORE, { select: { top: 1, sites: ["mlp.gaet"] } }, EDIT))),
+    `${start} unknown value "mlp.gaet" at treatments[0].steps[1].select.sites[0], did you mean "mlp.gate"`,
+  );
+  assertEquals(
+    message(() => parse(steps(SCORE, { select: { top: 1, per: 2 } }, EDIT))),
+    `${start} wanted one of "all", "tap", "site" at treatments[0].steps[1].select.per`,
+  );
+  assertEquals(
+    message(() => parse(steps())),
+    `${start} empty list at treatments[0].steps, wanted one entry or more`,
+  );
   for (const top of [5.5, 0, -1, "all"]) {
     assertEquals(
       message(() => parse(steps(SCORE, { select: { top } }, EDIT))),

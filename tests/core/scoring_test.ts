@@ -238,7 +238,7 @@ Deno.test("computeScores() says before any computing what is wrong with the pass
     [undefined, "its passes() cannot be read: expected array, received undefined"],
     [[{}], "expected string, received undefined at [0].name"],
     [bad({ flor: 0 }), 'unknown key "flor" at [0], did you mean "floor"'],
-    [bad({ samples: [] }), "expected array to have >=1 items at [0].samples"],
+    [bad({ samples: [] }), "empty list at [0].samples, wanted one entry or more"],
     [bad({ samples: [{ ...sample, prompt: "text" }] }), "wanted token ids at [0].samples[0].prompt"],
     [bad({ observe: [product(GATE, { pool: "none" })] }), "at [0].observe[0].pool"],
     [[pass, pass], 'pass "p" stands twice'],

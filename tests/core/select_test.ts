@@ -187,7 +187,8 @@ Deno.test("selectUnits() refuses what selects none, too many, or nothing that wa
   const cases: [Partial<Select>, string][] = [
     [{ top: 10 }, "top is 10, wanted at most 9, the scored units"],
     [{ top: 4, per: "tap" }, "top is 4, wanted at most 3, the scored units of layers."],
-    [{ top: 0.1 }, "top 0.1 of 9 units per all is none, wanted one or more"],
+    [{ top: 0.1 }, "top 0.1 of 9 units is less than one unit, wanted one or more"],
+    [{ top: 0.1, per: "tap" }, "top 0.1 of 3 units of a tap is less than one unit"],
     [{ sites: ["mlp.up"] }, "none at mlp.up has a score, wanted one of "],
   ];
   for (const [change, message] of cases) {

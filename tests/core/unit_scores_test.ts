@@ -99,9 +99,15 @@ Deno.test("planRun() refuses a score step that cannot be run before a model is o
   const cases: [unknown, string][] = [
     [{ ...SCORE, use: "gradient_produkt" }, 'did you mean "gradient_product"'],
     [{ ...SCORE, params: { site: ["mlp.gate"] } }, 'did you mean "sites"'],
-    [{ ...SCORE, on: { itms: on } }, 'unknown set "itms" in "on", did you mean "items"'],
-    [{ ...SCORE, on: {} }, 'Cannot score by gradient_product: "on" has no set "items", wanted items for it'],
-    [{ use: "random", on: { items: on } }, 'unknown set "items" in "on", wanted none'],
+    [
+      { ...SCORE, on: { itms: on } },
+      'Cannot read treatment "found": unknown set "itms" in "on" of gradient_product, did you mean "items"',
+    ],
+    [
+      { ...SCORE, on: {} },
+      'Cannot read treatment "found": "on" of gradient_product has no set "items", wanted items for it',
+    ],
+    [{ use: "random", on: { items: on } }, 'unknown set "items" in "on" of random, wanted none'],
     [{ ...SCORE, on: { items: { ...on, use: "riddle" } } }, 'did you mean "riddles"'],
     [{ ...SCORE, on: { items: { ...on, params: { cuont: 1 } } } }, 'did you mean "count"'],
     [
@@ -361,13 +367,29 @@ Deno.test("run() refuses before computing when the model gives no gradients", as
   assertEquals([log.runs, log.batches], [[], []]);
 });
 
-Deno.test("run() refuses a selection that the scores do not give, and keeps the scores", async () => {
+Deno.test("planRun() refuses a selection that the scores cannot give, before a model is opened", async () => {
+  const start = 'Cannot run treatment "found" on fake-w: ';
+  const cases: [Record<string, unknown>, string][] = [
+    [{ top: 33 }, "top is 33, wanted at most 32, the scored units"],
+    [{ top: 0.001 }, "top 0.001 of 32 units is less than one unit"],
+    [{ top: 1, group: "some" }, 'no scores of group "some", known are "all"'],
+  ];
+  for (const [select, message] of cases) {
+    const log = newLog();
+    await assertRejects(() => scored({ steps: steps(SCORE, select) }, { log }), UserError, start + message);
+    assertEquals(log.opened, []);
+  }
+  assertEquals((await scored({ steps: steps(SCORE, { top: 32 }) })).models.length, 1);
+});
+
+Deno.test("run() names the treatment whose control finds too few units, and keeps the scores", async () => {
   const store = createMemoryStore();
-  const planned = await scored({ steps: steps(SCORE, { top: 33 }) });
+  const controls = [{ use: "random", match: "tap", sets: 1 }];
+  const planned = await scored({ steps: steps(SCORE, { top: 32 }), controls });
   await assertRejects(
     () => finish(planned, store),
     UserError,
-    "Cannot select units: top is 33, wanted at most 32, the scored units",
+    'Cannot run treatment "found" on fake-w: cannot draw a control of 16 units from layers.0.mlp.gate: 0 are free',
   );
   const log = newLog();
   await finish(await scored({}, { log }), store);

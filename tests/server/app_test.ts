@@ -77,6 +77,42 @@ Deno.test("GET /runs/:id gives full hashes, the verdict on each data file, and a
   assertStringIncludes(body, "deno task eval &#39;my matrix.json&#39; --model fixtures/demo");
 });
 
+Deno.test("GET /runs/:id says how units were found, and on which items both scored and reported on", async () => {
+  const own = createMemoryStore();
+  const made = fill(own, { items: 12, name: "found" });
+  const [first, ...rest] = made.treatments;
+  const label = "fables <food>";
+  const found = [{
+    model: "tiny-llama",
+    scorer: { name: "gradient_product", version: "1", title: "", source: "", params: {} },
+    seed: 0,
+    sets: {
+      items: {
+        ...made.benchmarks[0]!,
+        label,
+        items: { original: 96, effective: 96 },
+        groupBy: null,
+        reported: { fables_food: 96 },
+      },
+    },
+    select: { top: 2, per: "all", order: "highest" },
+    pool: 1024,
+    selected: 2,
+    units: [{ tap: "layers.1.mlp.gate" as const, units: [3, 5] }],
+    scores: {},
+    key: "",
+  }];
+  own.saveRun({ ...made, treatments: [{ ...first!, found }, ...rest] });
+  const response = await createApp({ store: own }).request(`/runs/${made.id}`);
+  assertStringIncludes(
+    await response.text(),
+    "<h3>Units found</h3><p>silenced: 2 of 1,024 units by gradient_product on 96 items of fables &lt;food&gt;, " +
+      "top 2; mlp.gate 2; layers 0 to 3: 0, 2, 0, 0; items scored and reported on: 96 of fables_food</p>",
+  );
+  const { body } = await get(`/runs/${demo.id}`);
+  assertEquals(body.includes("Units found"), false);
+});
+
 Deno.test("GET a cell shows flipped items first and filters and pages on the server", async () => {
   const cell = cellOf(demo, "fables", "silenced");
   const base = `/runs/${demo.id}/cells/${cell.key}`;

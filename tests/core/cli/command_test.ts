@@ -83,3 +83,22 @@ Deno.test("createProgressBar() redraws one line on a terminal and writes few lin
   assertEquals([end, more], ["\r\x1b[K", []]);
   assertEquals(draw(false), [" 40 %  4 of 10 cells  2,500 tok/s  0:06 left  fables / silenced\n"]);
 });
+
+Deno.test("createProgressBar() shows the end of scoring, however soon it comes", () => {
+  const written: string[] = [];
+  const bar = createProgressBar({ tty: false, width: 80, write: (text) => written.push(text), now: () => 0 });
+  for (const done of [32, 64, 96]) {
+    bar.update({
+      cells: { done: 0, total: 10 },
+      items: { done: 0, total: 100, found: 0 },
+      tokens: 5000,
+      elapsedMs: 2000,
+      current: "gradient_product",
+      scoring: { done, total: 96 },
+    });
+  }
+  assertEquals(written.map((line) => line.match(/\d+ of \d+ samples/)?.[0]), [
+    "32 of 96 samples",
+    "96 of 96 samples",
+  ]);
+});
