@@ -45,7 +45,8 @@ export function selectUnits(scores: UnitScores, { top, per, sites, group, order 
   const size = (score: number) => order === "magnitude" ? Math.abs(score) : score;
   const pools = Map.groupBy(scored, ({ tap }) => per === "all" ? "" : per === "tap" ? tap : siteOf(tap));
   const taken = [...pools].flatMap(([name, pool]) => {
-    const count = top < 1 ? Math.floor(top * pool.length) : top;
+    // 0.29 * 100 is a hair below 29 in binary: a share that comes to a whole number means that number.
+    const count = top < 1 ? Math.floor(top * pool.length * (1 + 1e-12)) : top;
     if (count > pool.length) {
       throw new UserError(
         `Cannot select units: top is ${top}, wanted at most ${

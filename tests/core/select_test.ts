@@ -156,6 +156,13 @@ Deno.test("selectUnits() rounds a share down, of all units, of each tap or of ea
   assertEquals(selectUnits(SCORES, select({ sites: ["mlp.gate"] })).pool, 6);
 });
 
+Deno.test("selectUnits() takes 29 of 100 units as the share 0.29 of them, though the product falls short in binary", () => {
+  const hundred = new Map([["all", one([GATE, Array.from({ length: 100 }, (_, i) => i)])]]);
+  for (const [top, count] of [[0.29, 29], [0.57, 57], [0.289, 28]] as const) {
+    assertEquals(names({ top }, hundred).length, count);
+  }
+});
+
 Deno.test("selectUnits() sums over groups or takes one of them", () => {
   const groups = new Map([["a", one([GATE, [1, 0, 4]])], ["b", one([GATE, [1, 5, 0]])]]);
   assertEquals(names({ top: 1 }, groups), [`${GATE} 1`]);
