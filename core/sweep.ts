@@ -1,6 +1,6 @@
 /**
  * Sweeps: many edits over one set of items. Base and arms go to the model together, item by item, so that a backend may compute what they
- * share once; a race leaves out arms that are far behind and those whose order is decided.
+ * share once; a race drops an arm once it is decided whether it belongs to the top.
  */
 import { UserError } from "./error.ts";
 import type { Estimate } from "./estimate.ts";
@@ -8,15 +8,7 @@ import type { Edit, Model, ScoreRequest, ScoreResult } from "./model.ts";
 import { createRandom } from "./random.ts";
 import { estimateChange } from "./stats/mod.ts";
 import { createAnswers } from "./sweep_answers.ts";
-import {
-  decide,
-  type Direction,
-  estimate,
-  looksOf,
-  riskOf,
-  type Runner,
-  type Verdict,
-} from "./sweep_race.ts";
+import { decide, type Direction, looksOf, type Runner, type Verdict } from "./sweep_race.ts";
 import { predictArm, type UnitEffects } from "./sweep_screen.ts";
 
 /** Edits under a name. */
@@ -30,17 +22,16 @@ export interface RaceOptions {
   readonly top: number;
   /** Of what the mean effect is to be large. */
   readonly by: Direction;
-  /** Chance, in (0, 1), that the arms found are those of a sweep without a race over the arms kept; default 0.95. */
+  /** Share, in (0, 1), of the arms that a sweep without a race would put at the top, to be found at least, in expectation; default 0.95. */
   readonly level?: number;
-  /** Items before the first elimination, at least 3; default 8. */
+  /** Items before the first elimination, at least 3; default 6. */
   readonly first?: number;
-  /** Arms that go on after these, at least `top`, by what their effects are then estimated to be; default three times `top`. */
-  readonly keep?: number;
-  /** Predicted effect of zeroing each unit, an entry a request, as predictAblation() gives it. What it explains of the effects of arms that
-   * scale units need not be measured. */
+  /** Effect of zeroing each unit, an entry a request, as predictAblation() gives it, where all arms scale units: what it explains of their
+   * effects need not be measured. */
   readonly predicted?: UnitEffects;
-  /** Arms that are computed at all, by what is predicted, at least `top`; default all. */
-  readonly enter?: number;
+  /** Arms that enter the race, by what is predicted, at least `top`; default all, since first-order predictions of early layers can be far
+   * off. */
+  readonly keep?: number;
 }
 
 export interface SweepProgress {
@@ -62,6 +53,8 @@ export interface SweepOptions {
   readonly clusters?: readonly string[];
   /** Confidence level of the intervals; default 0.95. */
   readonly level?: number;
+  /** Of the bootstrap of each interval; default 10,000. */
+  readonly resamples?: number;
   /** Decides the order of items in a race, and the resampling; default 0. */
   readonly seed?: string | number;
   readonly signal?: AbortSignal;
@@ -72,8 +65,7 @@ export interface SweepOptions {
 
 export interface SweptArm {
   readonly name: string;
-  /** "measured" without a race; else "in" the top, "out" of it, or "screened" out before that was decided: after the first items, or before
-   * any. */
+  /** "measured" without a race; else "in" the top or "out" of it, or "screened" out by its prediction. */
   readonly status: "measured" | "in" | "out" | "screened";
   /** The measure under the arm's edits, an item each: the first so many of SweepResult.order. */
   readonly values: readonly number[];
@@ -150,11 +142,17 @@ function changesOf(values: readonly number[], base: readonly number[]): number[]
 function effectOf(
   changes: readonly number[],
   order: readonly number[],
-  { clusters, level = 0.95, seed = 0 }: SweepOptions,
+  { clusters, level, resamples, seed = 0 }: SweepOptions,
 ): Estimate | undefined {
   if (changes.length === 0) return undefined;
   const own = changes.map((_, i) => clusters?.[order[i]!] ?? String(order[i]));
-  return estimateChange(changes, { binary: false, clusters: own, level, seed: `${seed}/sweep/interval` });
+  return estimateChange(changes, {
+    binary: false,
+    clusters: own,
+    level,
+    resamples,
+    seed: `${seed}/sweep/interval`,
+  });
 }
 
 interface Field {
@@ -165,48 +163,42 @@ interface Field {
 
 /** A race from the arms that enter it to its verdicts. */
 function createCourse(race: RaceOptions, { arms, total }: Field) {
-  const { top, by, level = 0.95, first = 8, enter = arms.length } = race, keep = race.keep ?? 3 * top;
-  const predicted = race.predicted && arms.map((arm) => predictArm(arm, race.predicted!, total));
+  const { top, by, level = 0.95, first = 6, keep = arms.length, predicted: effects } = race;
+  const predicted = effects && arms.map((arm) => predictArm(arm, effects, total));
   const expected = predicted?.map((each) => each.reduce((sum, value) => sum + value, 0) / total);
-  const entered = strongest([...arms.keys()], enter, (arm) => strengthOf(expected?.[arm] ?? 0, by));
-  const verdicts = new Map<number, Verdict>();
+  const strength = (arm: number) => {
+    const effect = expected?.[arm] ?? 0;
+    return by === "magnitude" ? Math.abs(effect) : by === "increase" ? effect : -effect;
+  };
+  const ranked = [...arms.keys()].toSorted((a, b) => strength(b) - strength(a) || a - b);
+  const entered = ranked.slice(0, keep).sort((a, b) => a - b), verdicts = new Map<number, Verdict>();
   const looks = looksOf(first, total);
-  const risk = riskOf({ arms: Math.min(keep, enter), top, by, level, looks: looks.length });
+  let missable = (1 - level) * top;
   return {
     entered,
     looks,
     /** Arms that are still open after the items `seen`. */
     look(open: readonly number[], seen: readonly number[], effects: (arm: number) => readonly number[]) {
-      const runnerOf = (arm: number): Runner => ({
+      const runners = open.map((arm): Runner => ({
         effects: effects(arm),
-        ...predicted ? { predicted: seen.map((i) => predicted[arm]![i]!), expected: expected![arm]! } : {},
-      });
-      const kept = strongest(open, keep, (arm) => strengthOf(estimate(runnerOf(arm), total), by));
+        ...predicted
+          ? { predicted: { seen: seen.map((i) => predicted[arm]![i]!), mean: expected![arm]! } }
+          : {},
+      }));
       const left = top - [...verdicts.values()].filter((verdict) => verdict === "in").length;
-      decide(kept.map(runnerOf), { top: left, by, risk, total })
-        .forEach((verdict, i) => verdicts.set(kept[i]!, verdict));
-      return kept.filter((arm) => verdicts.get(arm) === "open");
+      const ahead = looks.filter((look) => look >= seen.length && look < total).length;
+      const found = decide(runners, { top: left, by, misses: missable / Math.max(1, ahead), total });
+      missable -= found.misses;
+      found.verdicts.forEach((verdict, i) => verdicts.set(open[i]!, verdict));
+      return open.filter((arm) => verdicts.get(arm) === "open");
     },
     status: (arm: number) => verdicts.get(arm) === "in" ? "in" : verdicts.has(arm) ? "out" : "screened",
   } as const;
 }
 
-/** Larger is stronger. */
-function strengthOf(effect: number, by: Direction): number {
-  return by === "magnitude" ? Math.abs(effect) : by === "increase" ? effect : -effect;
-}
-
-/** The `count` arms of the greatest strength, in the order given. */
-function strongest(arms: readonly number[], count: number, strength: (arm: number) => number): number[] {
-  if (arms.length <= count) return [...arms];
-  const known = new Map(arms.map((arm) => [arm, strength(arm)]));
-  const kept = new Set(arms.toSorted((a, b) => known.get(b)! - known.get(a)! || a - b).slice(0, count));
-  return arms.filter((arm) => kept.has(arm));
-}
-
 function check(
   requests: readonly ScoreRequest[],
-  { arms, race, clusters, level = 0.95 }: SweepOptions,
+  { arms, race, clusters, level = 0.95, resamples = 1 }: SweepOptions,
 ): void {
   const refuse = (state: string, wanted: string) => {
     throw new UserError(`Cannot sweep: ${state}, wanted ${wanted}`);
@@ -222,8 +214,11 @@ function check(
     refuse(`${clusters.length} clusters for ${requests.length} requests`, "one each");
   }
   if (!(level > 0 && level < 1)) refuse(`level is ${level}`, "a number in (0, 1)");
+  if (!(Number.isInteger(resamples) && resamples >= 1)) {
+    refuse(`resamples is ${resamples}`, "a whole number from 1");
+  }
   if (!race) return;
-  const { top, first = 8, level: sure = 0.95 } = race;
+  const { top, first = 6, level: sure = 0.95 } = race;
   if (!(Number.isInteger(top) && top >= 1 && top < arms.length)) {
     refuse(`the race is for the top ${top} of ${arms.length} arms`, `a whole number in [1, ${arms.length})`);
   }
@@ -231,13 +226,9 @@ function check(
     refuse(`the race begins after ${first} items`, "a whole number from 3");
   }
   if (!(sure > 0 && sure < 1)) refuse(`level of the race is ${sure}`, "a number in (0, 1)");
-  for (const name of ["keep", "enter"] as const) {
-    const count = race[name] ?? top;
-    if (!(Number.isInteger(count) && count >= top)) {
-      refuse(`${name} of the race is ${count}`, `a whole number from ${top}, the arms to be found`);
-    }
+  if (race.keep === undefined) return;
+  if (!(Number.isInteger(race.keep) && race.keep >= top)) {
+    refuse(`the race keeps ${race.keep} arms`, `a whole number from ${top}, the arms to be found`);
   }
-  if (race.enter !== undefined && race.predicted === undefined) {
-    refuse(`the race lets ${race.enter} arms enter without a prediction`, "predicted effects to choose by");
-  }
+  if (!race.predicted) refuse(`the race keeps ${race.keep} arms by no prediction`, "predicted effects");
 }

@@ -1,145 +1,150 @@
 /**
- * Successive elimination: which arms are among the `top` by their mean effect over all items, decided from the items seen so far.
+ * Successive elimination: which arms are among the `top` by their mean effect over N items, decided from the n items seen so far.
  *
- *   d = strength of arm a - strength of arm b, item by item;   p = what was predicted for d, known for all N items
+ * How likely arm b is stronger than arm a, from the difference d of their strengths, item by item, and what was predicted for it, p:
+ *
  *   mean = mean(d) + slope (P - mean(p)),   error^2 = s^2 ((1 - n / N) / n + (P - mean(p))^2 / Sxx)
- *   a beats b  when  mean - t error > 0
+ *   P(b above a) = P(T > mean / error),   T of Student's distribution with n - 2 degrees of freedom
  *
- * over the n items seen, with slope, residual variance s^2 and Sxx of the regression of d on p, P the mean of p over all items, and t the
- * quantile of Student's distribution with n - 2 degrees of freedom at risk = (1 - level) / (comparisons that could go wrong x looks).
- * Without predictions slope is 0, s^2 the variance of d, and the degrees of freedom are n - 1. Under "magnitude", where strength is |mean|,
- * a must beat both b and -b, each side up to its sign. An arm is in when all but top - 1 others are beaten by it, and out when `top` others
- * beat it. The answer is about the mean over the N items given, what a sweep without a race would report; once all are seen it is exact.
+ * with slope, residual variance s^2 and Sxx of the regression of d on p over the items seen, and P the mean of p over all items. Without
+ * predictions slope is 0, s^2 the variance of d, and the degrees of freedom are n - 1. Under "magnitude", where strength is |mean|, a must
+ * be above both b and -b, and their two chances are added.
  *
- * Sources: elimination as E. Even-Dar, S. Mannor and Y. Mansour, JMLR 7 (2006), and V. Heidrich-Meisner and C. Igel, "Hoeffding and
- * Bernstein races", ICML 2009; finite population correction and regression estimator as W. Cochran, "Sampling Techniques", 3rd edition
- * (1977), 2.6 and 7.1 to 7.5; Bonferroni's inequality over comparisons and looks.
+ * An arm of the true top stands above at least one of any `top` others, so that the chance of calling it "out" wrongly is at most the
+ * largest chance among `top` rivals, best taken where these are smallest; likewise for "in" and all but `top` others. Verdicts are given in
+ * the order of their chances, while the sum is within what may still be missed of the top, (1 - level) top in all, shared out over looks. So
+ * `level` is the share of the top that is found, at least, in expectation. It is about means over the N items given, what a sweep without a
+ * race would report; once all are seen these are known.
  *
- * Assumption: items come in random order, and residuals of paired differences are near enough to normal for Student's t over `first` items
- * or more. A measure of a few values only (right or wrong) breaks it; differences that are all equal decide nothing.
+ * Sources: elimination as E. Even-Dar, S. Mannor and Y. Mansour, JMLR 7 (2006); error of a finite population's mean and regression estimator
+ * as W. Cochran, "Sampling Techniques", 3rd edition (1977), 2.6 and 7.1 to 7.5; the largest of several p-values as R. Berger, "Multiparameter
+ * hypothesis testing and acceptance sampling", Technometrics 24 (1982).
+ *
+ * Assumption: items come in random order, and residuals are near enough to normal for Student's t over `first` items or more. A measure of
+ * few values (right or wrong) breaks it; differences that are all equal decide nothing. That rivals are chosen by the same items is not
+ * accounted for, nor that the largest chance is a bound: simulated where nothing separates the arms, the share found is just above `level`,
+ * with skewed effects too, and well above it where there are gaps.
  */
-import { studentQuantile } from "./stats/student.ts";
+import { studentTail } from "./stats/student.ts";
 
 /** What makes an effect large: its size, its fall or its rise. */
 export type Direction = "magnitude" | "decrease" | "increase";
 export type Verdict = "in" | "out" | "open";
 
-/** Each look takes this many times the items of the one before: few looks, so that each may decide more. */
+/** Each look takes this many times the items of the one before. */
 const GROWTH = 1.5;
+/** An arm's rivals are sought among this many times `top`. */
+const RIVALS = 3;
 
 /** Numbers of items after which the race looks; the last is all of them. */
 export function looksOf(first: number, total: number): number[] {
   const looks: number[] = [];
-  // A look that leaves only a few items to the end is not worth its share of the risk.
+  // A look that leaves only a few items to the end is not worth its share of what may be missed.
   for (let look = first; look * Math.sqrt(GROWTH) < total; look = Math.ceil(look * GROWTH)) looks.push(look);
   return [...looks, total];
-}
-
-export interface RiskOptions {
-  readonly arms: number;
-  readonly top: number;
-  readonly by: Direction;
-  /** Chance that no comparison goes wrong. */
-  readonly level: number;
-  readonly looks: number;
-}
-
-/** Chance of error allowed to a single comparison. Only an arm of the true top and one outside can be called wrongly. */
-export function riskOf({ arms, top, by, level, looks }: RiskOptions): number {
-  const pairs = Math.max(1, top * (arms - top)), signs = by === "magnitude" ? 2 : 1;
-  // The last look sees every item and leaves nothing to chance.
-  return (1 - level) / (pairs * signs * Math.max(1, looks - 1));
 }
 
 /** What is known of one arm. */
 export interface Runner {
   /** Effects on the items seen, in the same order for all arms. */
   readonly effects: readonly number[];
-  /** What was predicted for these items. */
-  readonly predicted?: readonly number[];
-  /** Mean of what was predicted for all items. */
-  readonly expected?: number;
+  /** What was predicted for these items, and its mean over all items. */
+  readonly predicted?: { readonly seen: readonly number[]; readonly mean: number };
 }
 
 export interface LookOptions {
   /** How many of these arms are still to be found. */
   readonly top: number;
   readonly by: Direction;
-  readonly risk: number;
+  /** How many of them may be missed by this look's verdicts, in expectation. */
+  readonly misses: number;
   /** Items in all. */
   readonly total: number;
 }
 
-/** A verdict an arm; none is open once all items are seen, equal means going to the arm that stands first.
- *
- * @param runners arms that are still open, each on the same items, three or more. */
-export function decide(runners: readonly Runner[], options: LookOptions): Verdict[] {
-  const { top, by, risk, total } = options, n = runners[0]?.effects.length ?? 0;
-  if (top <= 0 || top >= runners.length) return runners.map(() => top <= 0 ? "out" : "in");
-  const lines = runners.map((runner) => turned(lineOf(runner), by, total));
-  const ranked = [...lines.keys()].toSorted((a, b) => lines[b]!.mean - lines[a]!.mean || a - b);
-  const verdicts = runners.map((): Verdict => "open");
-  if (n >= total) {
-    ranked.forEach((arm, rank) => verdicts[arm] = rank < top ? "in" : "out");
-    return verdicts;
+export interface Look {
+  /** One an arm; none is open once all items are seen, equal means going to the arm that stands first. */
+  readonly verdicts: readonly Verdict[];
+  /** How many arms of the top these miss, in expectation, at most. */
+  readonly misses: number;
+}
+
+/** @param runners arms that are still open, each on the same items, three or more. */
+export function decide(runners: readonly Runner[], { top, by, misses, total }: LookOptions): Look {
+  if (top <= 0 || top >= runners.length) {
+    return { verdicts: runners.map(() => top <= 0 ? "out" : "in"), misses: 0 };
   }
-  const quantile = [1, 2].map((lost) => studentQuantile(Math.min(0.5, risk), n - lost));
-  const isPositive = (line: Line) => {
-    const { mean, error, lost, isConstant } = fit(line, total);
-    return !isConstant && mean > quantile[lost - 1]! * error;
+  const lines = runners.map((runner) => turned(runner, by, total));
+  const ranked = [...lines.keys()].toSorted((a, b) => lines[b]!.mean - lines[a]!.mean || a - b);
+  const side = (rank: number): Verdict => rank < top ? "in" : "out";
+  const verdicts = runners.map((): Verdict => "open");
+  if (runners[0]!.effects.length >= total) {
+    ranked.forEach((arm, rank) => verdicts[arm] = side(rank));
+    return { verdicts, misses: 0 };
+  }
+  const signs = by === "magnitude" ? [1, -1] as const : [1] as const;
+  const overturned = (strong: number, weak: number) => {
+    const [a, b] = [lines[ranked[strong]!]!, lines[ranked[weak]!]!];
+    return signs.reduce((sum, sign) => sum + chanceBelow(a, b, { sign, total }), 0);
   };
-  const beats = (a: number, b: number) =>
-    isPositive(combine(lines[a]!, lines[b]!, -1)) &&
-    (by !== "magnitude" || isPositive(combine(lines[a]!, lines[b]!, 1)));
-  ranked.forEach((arm, rank) => {
-    const above = ranked.slice(0, rank), below = ranked.slice(rank + 1);
-    if (rank >= top && reaches(top, above, (other) => beats(other, arm))) verdicts[arm] = "out";
-    if (rank < top && reaches(runners.length - top, below, (other) => beats(arm, other))) {
-      verdicts[arm] = "in";
-    }
+  const chances = ranked.map((_, rank) => {
+    const others = rank < top
+      ? range(rank + 1, ranked.length).map((weak) => overturned(rank, weak))
+      : range(0, Math.min(rank, RIVALS * top)).map((strong) => overturned(strong, rank));
+    return others.sort((a, b) => a - b)[(rank < top ? ranked.length - top : top) - 1]!;
   });
-  return verdicts;
+  let spent = 0;
+  for (const rank of [...chances.keys()].toSorted((a, b) => chances[a]! - chances[b]!)) {
+    if (spent + chances[rank]! > misses) break;
+    spent += chances[rank]!;
+    verdicts[ranked[rank]!] = side(rank);
+  }
+  // Once either side is full, the other follows.
+  const count = (wanted: Verdict) => verdicts.filter((verdict) => verdict === wanted).length;
+  const rest = count("in") === top ? "out" : count("out") === runners.length - top ? "in" : "open";
+  return { verdicts: verdicts.map((verdict) => verdict === "open" ? rest : verdict), misses: spent };
 }
 
-/** Mean effect over all `total` items, from those seen. */
-export function estimate(runner: Runner, total: number): number {
-  return fit(lineOf(runner), total).mean;
-}
-
-/** Items as points: what was predicted, what came. */
+/** An arm turned so that more is stronger. */
 interface Line {
-  readonly x: readonly number[];
-  readonly y: readonly number[];
-  /** Mean of x over all items. */
+  readonly effects: readonly number[];
+  readonly predicted: readonly number[];
+  /** Mean of what is predicted over all items. */
   readonly expected: number;
+  /** Estimated mean effect over all items; not negative under "magnitude". */
+  readonly mean: number;
 }
 
-function lineOf({ effects, predicted, expected = 0 }: Runner): Line {
-  return { x: predicted ?? effects.map(() => 0), y: effects, expected };
-}
-
-/** Turned so that more is stronger; by magnitude, so that the mean is not negative. */
-function turned(line: Line, by: Direction, total: number): Line & { readonly mean: number } {
-  const { mean } = fit(line, total);
+function turned({ effects, predicted }: Runner, by: Direction, total: number): Line {
+  const { seen, mean: expected } = predicted ?? { seen: effects.map(() => 0), mean: 0 };
+  const { mean } = fit(effects, seen, { expected, total });
   const sign = by === "increase" || (by === "magnitude" && mean >= 0) ? 1 : -1;
-  return {
-    ...combine({ x: line.x.map(() => 0), y: line.y.map(() => 0), expected: 0 }, line, sign),
-    mean: sign * mean,
-  };
+  const turn = (values: readonly number[]) => values.map((value) => sign * value);
+  return { effects: turn(effects), predicted: turn(seen), expected: sign * expected, mean: sign * mean };
 }
 
-/** a + sign * b, item by item. */
-function combine(a: Line, b: Line, sign: 1 | -1): Line {
-  return {
-    x: a.x.map((value, i) => value + sign * b.x[i]!),
-    y: a.y.map((value, i) => value + sign * b.y[i]!),
-    expected: a.expected + sign * b.expected,
-  };
+/** Chance that the mean of a - sign * b over all items is below 0; 1 where that cannot be told. */
+function chanceBelow(
+  a: Line,
+  b: Line,
+  { sign, total }: { readonly sign: 1 | -1; readonly total: number },
+): number {
+  const minus = (x: readonly number[], y: readonly number[]) => x.map((value, i) => value - sign * y[i]!);
+  const { mean, error, freedom, isConstant } = fit(
+    minus(a.effects, b.effects),
+    minus(a.predicted, b.predicted),
+    { expected: a.expected - sign * b.expected, total },
+  );
+  return isConstant || mean <= 0 ? 1 : error === 0 ? 0 : studentTail(mean / error, freedom);
 }
 
-/** Mean of y over all items, its standard error, and the degrees of freedom that it took. */
-function fit({ x, y, expected }: Line, total: number) {
-  const n = y.length, meanX = average(x), meanY = average(y);
+/** Mean of y over all items by its regression on x, with standard error and degrees of freedom. */
+function fit(
+  y: readonly number[],
+  x: readonly number[],
+  { expected, total }: { readonly expected: number; readonly total: number },
+) {
+  const n = y.length, meanX = average(x), meanY = average(y), unseen = (1 - n / total) / n;
   let xx = 0, xy = 0, yy = 0;
   for (let i = 0; i < n; i++) {
     const dx = x[i]! - meanX, dy = y[i]! - meanY;
@@ -147,25 +152,19 @@ function fit({ x, y, expected }: Line, total: number) {
     xy += dx * dy;
     yy += dy * dy;
   }
-  const left = (1 - n / total) / n;
-  if (xx === 0) {
-    return { mean: meanY, error: Math.sqrt(yy / (n - 1) * left), lost: 1, isConstant: yy === 0 };
-  }
-  const slope = xy / xx, gap = expected - meanX, residual = Math.max(0, yy - slope * xy);
-  const error = Math.sqrt(residual / (n - 2) * (left + gap * gap / xx));
-  return { mean: meanY + slope * gap, error, lost: 2, isConstant: yy === 0 };
+  const isConstant = yy === 0;
+  if (xx === 0) return { mean: meanY, error: Math.sqrt(yy / (n - 1) * unseen), freedom: n - 1, isConstant };
+  const slope = xy / xx, gap = n < total ? expected - meanX : 0;
+  const error = Math.sqrt(Math.max(0, yy - slope * xy) / (n - 2) * (unseen + gap * gap / xx));
+  return { mean: meanY + slope * gap, error, freedom: n - 2, isConstant };
 }
 
 function average(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum / values.length;
 }
 
-/** Whether `count` of the others pass; stops as soon as that is clear. */
-function reaches(count: number, others: readonly number[], test: (other: number) => boolean): boolean {
-  let passed = 0;
-  for (const [i, other] of others.entries()) {
-    if (passed >= count || passed + others.length - i < count) break;
-    if (test(other)) passed++;
-  }
-  return passed >= count;
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, i) => from + i);
 }

@@ -1,24 +1,26 @@
 import { assertAlmostEquals, assertThrows } from "@std/assert";
-import { studentQuantile } from "../../../core/stats/student.ts";
+import { studentTail } from "../../../core/stats/student.ts";
 
-Deno.test("studentQuantile() equals scipy's when p is in the middle or far out", () => {
-  // scipy.stats.t.isf(p, df), and the relative error that the difference 1 - P leaves at such a p.
-  const expected: readonly (readonly [number, number, number, number])[] = [
-    [0.25, 1, 1.0000000000000002, 1e-12],
-    [0.025, 5, 2.5705818356363155, 1e-12],
-    [1e-3, 10, 4.143700494046589, 1e-12],
-    [1e-6, 7, 14.241469651981445, 1e-9],
-    [1e-6, 30, 5.871117120418882, 1e-9],
-    [1e-8, 12, 12.98409809086107, 1e-7],
-    [1e-10, 63, 7.572170429998732, 1e-5],
+/** Some roundings of numbers near 1, from which the tail is taken as the rest. */
+const TOLERANCE = 1e-14;
+
+Deno.test("studentTail() equals scipy's when t is small or far out", () => {
+  // scipy.stats.t.sf(t, freedom)
+  const expected: readonly (readonly [number, number, number])[] = [
+    [0, 3, 0.5],
+    [1, 1, 0.25],
+    [2.5, 5, 0.02724504967118813],
+    [9, 2, 0.006060830046393435],
+    [4, 10, 0.0012591663123683473],
+    [14, 7, 1.1231011244565075e-6],
+    [6, 30, 6.971384383602382e-7],
+    [0.3, 62, 0.38259035059570695],
   ];
-  for (const [p, df, t, tolerance] of expected) {
-    assertAlmostEquals(studentQuantile(p, df) / t, 1, tolerance);
-  }
+  for (const [t, freedom, tail] of expected) assertAlmostEquals(studentTail(t, freedom), tail, TOLERANCE);
 });
 
-Deno.test("studentQuantile() refuses what is no upper tail or no whole number of degrees of freedom", () => {
-  for (const [p, df] of [[0, 5], [0.6, 5], [0.1, 0], [0.1, 1.5]] as const) {
-    assertThrows(() => studentQuantile(p, df), RangeError);
+Deno.test("studentTail() refuses what is no upper tail or no whole number of degrees of freedom", () => {
+  for (const [t, freedom] of [[-1, 5], [NaN, 5], [1, 0], [1, 1.5]] as const) {
+    assertThrows(() => studentTail(t, freedom), RangeError);
   }
 });
