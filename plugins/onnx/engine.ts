@@ -22,6 +22,8 @@ export interface GraphSpec {
   readonly observe?: readonly Drawn[];
   /** Whether a run reads logits. */
   readonly objective?: boolean;
+  /** Whether a run computes tokens that samples have in common once. */
+  readonly shared?: boolean;
 }
 
 export interface Engine extends AsyncDisposable {
@@ -100,8 +102,8 @@ export function createEngine(checkpoint: Checkpoint, options: EngineOptions): En
 
 /** @throws {UserError} for a tensor that is missing or has the wrong shape. */
 export function drawGraph(architecture: Architecture, checkpoint: Checkpoint, spec: GraphSpec): Graph {
-  const { kind, edits, observe = [], objective = false } = spec;
-  const rows = kind === "score" ? "cache" : kind === "sweep" ? "spread" : "plain";
+  const { kind, edits, observe = [], objective = false, shared = false } = spec;
+  const rows = kind === "score" ? "cache" : kind === "sweep" ? "spread" : shared ? "shared" : "plain";
   const drawing = drawDecoder(architecture, checkpoint, { edits, rows });
   if (kind !== "run") drawScoring(drawing);
   if (kind !== "sweep") drawObservations(drawing, observe, objective);

@@ -14,6 +14,7 @@ import { type Tap, UserError } from "../../../core/mod.ts";
 import type { Checkpoint, TensorRef } from "../weights/types.ts";
 import { type Builder, createBuilder, type Dim, type Value } from "../graph/graph.ts";
 import { editInputs } from "../graph/edits.ts";
+import { createSharing } from "../graph/sharing.ts";
 import type { Architecture } from "./architecture.ts";
 import { type Hyperparameters, shapeOf } from "./shape.ts";
 
@@ -22,8 +23,9 @@ export interface DecoderSpec {
   /** Taps that carry gain and offset. */
   readonly edits: readonly Tap[];
   /** "cache": keys and values of earlier tokens come in, those so far go out. "spread": rows of the batch are repeated where the first
-   * tap of a part of a layer carries edits, so that what lies below is computed once. "plain": neither. */
-  readonly rows: "cache" | "spread" | "plain";
+   * tap of a part of a layer carries edits, so that what lies below is computed once. "shared": tokens that rows have in common are
+   * computed once (graph/sharing.ts). "plain": none of these. */
+  readonly rows: "cache" | "spread" | "shared" | "plain";
 }
 
 /** A decoder drawn up to its last residual; what is read of it is drawn by others. */
@@ -42,11 +44,13 @@ export interface Drawing {
 
 /** @throws {UserError} for a tensor that is missing or has the wrong shape. */
 export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, spec: DecoderSpec): Drawing {
-  const b = createBuilder();
+  const { b, share } = spec.rows === "shared"
+    ? createSharing(createBuilder())
+    : { b: createBuilder(), share: (value: Value) => value };
   const shape = shapeOf(checkpoint.config);
   const taps = new Map<Tap, Value>(), edit = editInputs(b, new Set(spec.edits));
   const tap = (place: Tap, value: Value) => {
-    const made = edit(place, value);
+    const made = share(edit(place, value));
     taps.set(place, made);
     return made;
   };

@@ -4,6 +4,7 @@ import type { Engine, GraphSpec } from "../engine.ts";
 import { feedsOf } from "../feeds.ts";
 import { ints } from "../score.ts";
 import type { Call, Reply, TensorData } from "../session/door.ts";
+import { distinctTokens } from "./distinct.ts";
 import { type Planned, rowsRead } from "./plan.ts";
 import { isCounted } from "./pools.ts";
 
@@ -13,12 +14,13 @@ const NEVER = -1e30;
 export function callOf(
   engine: Engine,
   batch: readonly Planned[],
-  { edits, observe = [], objective }: GraphSpec,
+  { edits, observe = [], objective, shared = false }: GraphSpec,
 ): Call {
   const rows = batch.map(({ tokens, edits }) => ({ tokens, start: 0, edits }));
   const tokens = Math.max(...batch.map((sample) => sample.tokens.length));
   const feeds: Record<string, TensorData> = feedsOf(rows, { ...engine, taps: edits, past: 0 });
   if (objective) Object.assign(feeds, readsOf(batch, { tokens, vocab: engine.shape.vocab }));
+  if (shared) Object.assign(feeds, sharedOf(batch, tokens));
   for (const { pool, over, quantity } of observe) {
     if (quantity === "direct" || pool === "none") continue;
     const of = (value: (sample: Planned, t: number) => number) => {
@@ -47,6 +49,16 @@ export function callOf(
   }
   const fetch = [...objective ? ["picked", "logsumexp"] : [], ...observe.map(outputOf)];
   return { feeds, fetch };
+}
+
+/** Places of distinct tokens, and the distinct token of each place; padding has the first. */
+function sharedOf(batch: readonly Planned[], tokens: number): Record<string, TensorData> {
+  const { first, index } = distinctTokens(batch), places = new BigInt64Array(batch.length * tokens);
+  index.forEach((each, row) => each.forEach((distinct, t) => places[row * tokens + t] = BigInt(distinct)));
+  return {
+    "share.first": ints(first.map(({ row, token }) => row * tokens + token)),
+    "share.index": { data: places, dims: [batch.length, tokens] },
+  };
 }
 
 /** Which logits are read, and with what weight. */

@@ -5,6 +5,7 @@ import type { Engine, GraphSpec } from "../engine.ts";
 import { positionsOf } from "../feeds.ts";
 import { type Drawn, outputOf } from "../graph/observe.ts";
 import { refuseNonFinite } from "../non_finite.ts";
+import { isWorthSharing } from "./distinct.ts";
 import { callOf, rowOf, sampleAt, valueOf } from "./call.ts";
 import { plan, planBatches, type Planned, type RunnerOptions } from "./plan.ts";
 import { countsOf, finish } from "./pools.ts";
@@ -17,16 +18,18 @@ export function createRunner(engine: Engine, options: RunnerOptions) {
   return async (samples: readonly RunSample[], request: RunRequest = {}): Promise<RunResult> => {
     const { observe = [], objective, tokenBudget = TOKEN_BUDGET } = request;
     const planned = plan(engine, samples, { ...options, request });
+    const batches = planBatches(planned, tokenBudget, engine.shape.vocab);
     const spec: GraphSpec = {
       kind: "run",
       edits: [...new Set(planned.flatMap(({ edits }) => edits.map(({ tap }) => tap)))].sort(),
       observe: [...new Map(observe.map(drawnOf).map((drawn) => [outputOf(drawn), drawn])).values()],
       objective: objective !== undefined,
+      shared: isWorthSharing(batches),
     };
     const values = new Float64Array(objective ? samples.length : 0);
     const collected = observe.map(() => new Array<Float32Array | Float64Array>(samples.length));
     const counts = countsOf(planned, request.batch ?? samples.length);
-    for (const batch of planBatches(planned, tokenBudget, engine.shape.vocab)) {
+    for (const batch of batches) {
       const reply = await (await engine.session(spec)).run(callOf(engine, batch, spec));
       const computed = ({ tokens, edits, index }: Planned) => ({
         tokens,

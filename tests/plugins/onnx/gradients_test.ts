@@ -1,6 +1,7 @@
 /** run() beside PyTorch in float64 on tiny random models; how the figures were made: tests/goldens/README.md. */
 import { assert, assertEquals } from "@std/assert";
-import type { Observation, Tap } from "../../../core/mod.ts";
+import { type Edit, type Observation, type RunSample, SITES, type Tap } from "../../../core/mod.ts";
+import { distinctTokens } from "../../../plugins/onnx/run/distinct.ts";
 import {
   assertNear,
   type Case,
@@ -189,6 +190,53 @@ for (const name of MODELS) {
           })
         );
       }
+    }
+  });
+}
+
+for (const name of MODELS) {
+  Deno.test(`run() of ${name} gives samples that begin alike, under edits alike or not, what it gives each alone`, async () => {
+    await using model = await open(folder(name));
+    const begin = [5, 9, 2, 14, 3, 8, 1];
+    const silence = (
+      head: number,
+    ): Edit[] => [{ tap: "layers.0.attn.head", units: [head], op: "scale", value: 0 }];
+    const samples: RunSample[] = [[4], [4, 6, 7], [6], [6, 2], [4], []].map((end, i) => ({
+      prompt: [...begin, ...end],
+      edits: i < 2 ? [] : silence(i % 2),
+    }));
+    const targets = samples.map((_, i) => 3 + i);
+    const taps: Tap[] = ["embed", "layers.0.resid_pre"];
+    for (let layer = 0; layer < model.info.layers; layer++) {
+      taps.push(...SITES.map((site): Tap => `layers.${layer}.${site}`));
+    }
+    const observe = taps.flatMap((tap): Observation[] => [
+      { tap, quantity: "gradient", pool: "none" },
+      { tap, quantity: "activation", pool: "none" },
+      { tap, quantity: "product", pool: "max" },
+    ]);
+    const planned = samples.map(({ prompt, edits = [] }) => ({
+      tokens: prompt.map((id, t) => ({ id, parent: t - 1, generated: false })),
+      edits,
+    }));
+    // A text of 7 tokens for each of three kinds of edits; 3, 2 and 2 tokens after it.
+    assertEquals(distinctTokens(planned).first.length, 28);
+    const together = await model.run(samples, { objective: { kind: "logprob", target: targets }, observe });
+    for (const [i, sample] of samples.entries()) {
+      const alone = await model.run([sample], {
+        objective: { kind: "logprob", target: targets[i]! },
+        observe,
+      });
+      assertNear([together.objective[i]!], alone.objective, {
+        place: `objective ${i}`,
+        tolerance: OBJECTIVE,
+      });
+      together.observed.forEach(({ observation, values }, o) =>
+        assertNear(values[i]!, alone.observed[o]!.values[0]!, {
+          place: `${observation.quantity} at ${observation.tap} of sample ${i}`,
+          tolerance: BATCHES,
+        })
+      );
     }
   });
 }

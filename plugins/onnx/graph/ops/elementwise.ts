@@ -79,12 +79,14 @@ export const ELEMENTWISE = {
       const alpha = float(attributes, "alpha", 1.702);
       return [map(x, (a) => a * sigmoid(alpha * a))];
     },
-    // y' = s + alpha y (1 - s) = s (1 + alpha (x - y)), s = sigmoid(alpha x): the second form is one pass over the numbers shorter.
+    // y' = s + alpha y (1 - s) = s + alpha s (x - y), s = sigmoid(alpha x): one pass shorter than the first form, and g comes in last, so that
+    // all before it is computed once where tokens are shared.
     vjp: ({ inputs: [x], outputs: [y], cotangent: g, attributes, emit }) => {
       const alpha = float(attributes, "alpha", 1.702);
       const times = (value: Value) => alpha === 1 ? value : emit("Mul", [value, emit.builder.scalar(alpha)]);
-      const gs = emit("Mul", [g, emit("Sigmoid", [times(x)])]);
-      return [emit("Add", [gs, emit("Mul", [gs, times(emit("Sub", [x, y!]))])])];
+      const s = emit("Sigmoid", [times(x)]);
+      const slope = emit("Add", [s, emit("Mul", [s, times(emit("Sub", [x, y!]))])]);
+      return [emit("Mul", [g, slope])];
     },
   }),
 } satisfies Partial<Record<OpName, AnyOp>>;

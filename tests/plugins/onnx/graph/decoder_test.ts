@@ -9,9 +9,11 @@ import { feedsOf } from "../../../../plugins/onnx/feeds.ts";
 import { encode } from "../../../../plugins/onnx/graph/encode.ts";
 import { gradient, type Seed } from "../../../../plugins/onnx/graph/gradient.ts";
 import { interpret } from "../../../../plugins/onnx/graph/interpret.ts";
+import { distinctTokens } from "../../../../plugins/onnx/run/distinct.ts";
 import { openSession } from "../../../../plugins/onnx/session/session.ts";
 import type { Checkpoint, ModelConfig, TensorRef } from "../../../../plugins/onnx/weights/types.ts";
 import { SITES, type Tap } from "../../../../core/mod.ts";
+import type { Tensor } from "../../../../plugins/onnx/graph/ops/op.ts";
 import {
   assertClose,
   CLOSE,
@@ -138,7 +140,74 @@ function inputsOf({ shape, taps }: Drawing): Given {
   return given;
 }
 
+interface Found {
+  readonly at: string;
+  readonly tensor: Tensor;
+}
+
+/** Adding up the same float64 numbers in the same order; only rows of products are computed elsewhere. */
+const SAME = { tolerance: 1e-13, floor: 1e-15 };
+
 for (const [name, config] of Object.entries(CONFIGS)) {
+  Deno.test(`drawDecoder() with ${name}: sharing tokens changes no logit and no sample's gradient at any tap`, () =>
+    withCheckpoint(config, async (checkpoint, weights) => {
+      // Three tokens in common, the last of them read by two; a branch; and a text that stands twice.
+      const texts = [[3, 1, 4, 1, 5], [3, 1, 4, 2, 2], [3, 1, 4, 2, 2]];
+      const parents = [[-1, 0, 1, 1, 3], [-1, 0, 1, 2, 3], [-1, 0, 1, 2, 3]];
+      const rows = texts.map((ids, row) => ({
+        tokens: ids.map((id, t) => ({ id, parent: parents[row]![t]!, generated: false })),
+        start: 0,
+        edits: [],
+      }));
+      const shape = shapeOf(config),
+        rotary = createRotary({ theta: shape.ropeTheta, headDim: shape.headDim });
+      const { first, index } = distinctTokens(rows);
+      assertEquals(first.length, 7);
+      const table = (numbers: readonly number[], dims = [numbers.length]) => ({
+        dims,
+        data: Float64Array.from(numbers),
+      });
+      const edited: Tap[] = ["layers.0.mlp.gate", "layers.1.attn.head"], { floats } = createTensors("shared");
+      const given: Given = {
+        ...weights,
+        rows: table([4, 7, 14, 2]),
+        picks: table([0, 8, 9, 20, 30]),
+        dpicked: floats([5]),
+        dlogsumexp: floats([4]),
+        "share.first": table(first.map(({ row, token }) => 5 * row + token)),
+        "share.index": table(index.flat(), [3, 5]),
+      };
+      for (
+        const [name, { dims, data }] of Object.entries(feedsOf(rows, { shape, rotary, taps: [], past: 0 }))
+      ) {
+        given[name] = { dims, data: Float64Array.from(data as Iterable<number | bigint>, Number) };
+      }
+      for (const tap of edited) {
+        given[`${tap}.gain`] = floats([1, 1, columnsOf(shape, tap)], 0.5);
+        given[`${tap}.offset`] = floats([1, 1, columnsOf(shape, tap)]);
+      }
+      const [plain, shared] = (["plain", "shared"] as const).map((rows) => {
+        const drawing = drawDecoder(llama, checkpoint, { edits: edited, rows }), { b, taps } = drawing;
+        const { logits, logsumexp, picked } = drawReadout(drawing);
+        const slopes = gradient(b, {
+          seeds: [
+            { value: picked, cotangent: b.input("dpicked", "float32", ["picks"]) },
+            { value: logsumexp, cotangent: b.input("dlogsumexp", "float32", ["rows"]) },
+          ],
+          wanted: [...taps.values()],
+        });
+        const found = [
+          ["logits", logits] as const,
+          ...[...taps].map(([tap, value]) => [`gradient at ${tap}`, slopes.get(value.name)!] as const),
+          ...[...taps].map(([tap, value]) => [`activation at ${tap}`, value] as const),
+        ];
+        for (const [, value] of found) b.output(value);
+        const values = interpret(b.finish(), given);
+        return found.map(([at, { name }]) => ({ at, tensor: values.get(name)! }));
+      }) as [Found[], Found[]];
+      plain.forEach(({ at, tensor }, i) => assertClose(shared[i]!.tensor, tensor, { ...SAME, at }));
+    }));
+
   Deno.test(`drawDecoder() with ${name}: the runtime agrees with float64, and gradients at every tap with central differences`, () =>
     withCheckpoint(config, async (checkpoint, weights) => {
       const edits: Tap[] = ["embed"];
