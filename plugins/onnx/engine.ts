@@ -104,7 +104,12 @@ export function createEngine(checkpoint: Checkpoint, options: EngineOptions): En
 export function drawGraph(architecture: Architecture, checkpoint: Checkpoint, spec: GraphSpec): Graph {
   const { kind, edits, observe = [], objective = false, shared = false } = spec;
   const rows = kind === "score" ? "cache" : kind === "sweep" ? "spread" : shared ? "shared" : "plain";
-  const drawing = drawDecoder(architecture, checkpoint, { edits, rows });
+  const whole = observe.filter(({ quantity }) => quantity === "activation" || quantity === "direct");
+  const drawing = drawDecoder(architecture, checkpoint, {
+    edits,
+    rows,
+    ...(kind !== "run" || objective ? { whole: whole.map(({ tap }) => tap) } : {}),
+  });
   if (kind !== "run") drawScoring(drawing);
   if (kind !== "sweep") drawObservations(drawing, observe, objective);
   return drawing.b.finish();

@@ -26,20 +26,27 @@ export interface DecoderSpec {
    * tap of a part of a layer carries edits, so that what lies below is computed once. "shared": tokens that rows have in common are
    * computed once (graph/sharing.ts). "plain": none of these. */
   readonly rows: "cache" | "spread" | "shared" | "plain";
+  /** Taps whose values are wanted at every token, beside those that carry edits; absent: all. Of the last layer, what no such tap needs is
+   * drawn for the rows that logits are read of alone, since no other token can reach a logit from there. */
+  readonly whole?: readonly Tap[];
 }
 
 /** A decoder drawn up to its last residual; what is read of it is drawn by others. */
 export interface Drawing {
   readonly b: Builder;
   readonly shape: Hyperparameters;
-  /** Every tap's value, after edits, [batch, tokens, columns]. */
+  /** Every tap's value, after edits, [batch, tokens, columns]; [rows, columns] for those in `read`. */
   readonly taps: ReadonlyMap<Tap, Value>;
+  /** Taps that are drawn for the rows alone that logits are read of. */
+  readonly read: ReadonlySet<Tap>;
   /** Weights that readouts need: [width], [vocab, width], and by layer [width, heads * headDim]. */
   readonly finalNorm: Value;
   readonly unembed: Value;
   readonly attentionOut: readonly Value[];
-  /** Residual after the last layer, [batch, tokens, width]. */
-  readonly last: Value;
+  /** Token ids, [batch, tokens]. */
+  readonly ids: Value;
+  /** Draws the residual after the last layer at the rows that logits are read of, [rows, width]. */
+  readonly last: () => Value;
 }
 
 /** @throws {UserError} for a tensor that is missing or has the wrong shape. */
@@ -48,19 +55,21 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
     ? createSharing(createBuilder())
     : { b: createBuilder(), share: (value: Value) => value };
   const shape = shapeOf(checkpoint.config);
-  const taps = new Map<Tap, Value>(), edit = editInputs(b, new Set(spec.edits));
+  const taps = new Map<Tap, Value>(), read = new Set<Tap>(), edit = editInputs(b, new Set(spec.edits));
   const tap = (place: Tap, value: Value) => {
-    const made = share(edit(place, value));
+    const isRead = value.shape[0] === "rows";
+    if (isRead) read.add(place);
+    const made = isRead ? value : share(edit(place, value));
     taps.set(place, made);
     return made;
   };
-  const read = weightReader(b, checkpoint);
+  const weight = weightReader(b, checkpoint);
   const ids = b.input("ids", "int64", ["batch", "tokens"]);
   const tables: Tables = {
     cos: b.input("cos", "float32", ["angles", shape.headDim / 2]),
     sin: b.input("sin", "float32", ["angles", shape.headDim / 2]),
   };
-  const embed = read(architecture.embed, [shape.vocab, shape.width]);
+  const embed = weight(architecture.embed, [shape.vocab, shape.width]);
   const [x, positions, mask] = spread({ b, spec }, "embed", [
     b.node("Gather", "embed", [embed, ids]),
     b.input("positions", "int64", ["batch", "tokens"]),
@@ -69,20 +78,25 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
   let flow: Flow = { x: tap("embed", x), positions, mask };
   const attentionOut: Value[] = [];
   for (let layer = 0; layer < shape.layers; layer++) {
-    flow = drawLayer({ b, architecture, shape, tap, read, checkpoint, tables, layer, spec }, flow);
+    flow = drawLayer({ b, architecture, shape, tap, weight, checkpoint, tables, layer, spec }, flow);
     attentionOut.push(
-      read(`${architecture.layer(layer)}${architecture.attentionOut}.weight`, shape.projections["attn.out"]),
+      weight(
+        `${architecture.layer(layer)}${architecture.attentionOut}.weight`,
+        shape.projections["attn.out"],
+      ),
     );
   }
   return {
     b,
     shape,
     taps,
-    last: flow.x,
-    finalNorm: read(architecture.finalNorm, [shape.width]),
+    read,
+    ids,
+    last: () => atRows(b, flow.x),
+    finalNorm: weight(architecture.finalNorm, [shape.width]),
     unembed: checkpoint.config.tie_word_embeddings
       ? embed
-      : read(architecture.unembed, [shape.vocab, shape.width]),
+      : weight(architecture.unembed, [shape.vocab, shape.width]),
     attentionOut,
   };
 }
@@ -109,7 +123,7 @@ interface Layer {
   readonly architecture: Architecture;
   readonly shape: Hyperparameters;
   readonly tap: (tap: Tap, value: Value) => Value;
-  readonly read: WeightReader;
+  readonly weight: WeightReader;
   readonly checkpoint: Checkpoint;
   readonly tables: Tables;
   readonly layer: number;
@@ -144,6 +158,29 @@ function spread(
   return values.map((value) => b.node("Gather", `${value.name}.spread.${place}`, [value, rows]));
 }
 
+/** The rows that logits are read of: indices into batch * tokens, [rows]. */
+export function rowsRead(b: Builder): Value {
+  return b.sharedInput("rows", "int64", ["rows"]);
+}
+
+/** x [batch, tokens, columns] at these rows, [rows, columns]. */
+function atRows(b: Builder, x: Value): Value {
+  if (x.shape[0] === "rows") return x;
+  return b.node("Gather", `${x.name}.read`, [flatten(b, `${x.name}.flat`, x), rowsRead(b)]);
+}
+
+/** [batch, tokens, columns] -> [batch * tokens, columns] */
+export function flatten(b: Builder, at: string, x: Value): Value {
+  return b.reshape(at, x, ["batch*tokens", x.shape.at(-1)!]);
+}
+
+/** Whether from this part on nothing is wanted but what logits are read of. */
+function endsAt(part: Part, { layer, shape, spec: { edits, whole } }: Layer): boolean {
+  if (layer < shape.layers - 1 || whole === undefined) return false;
+  const parts = Object.keys(PARTS) as Part[], rest = parts.slice(parts.indexOf(part));
+  return ![...edits, ...whole].some((tap) => rest.some((each) => spreadPlace(tap) === `${layer}.${each}`));
+}
+
 type WeightReader = (name: string, shape: readonly number[]) => Value;
 
 function weightReader(b: Builder, checkpoint: Checkpoint): WeightReader {
@@ -163,12 +200,12 @@ function tensor(checkpoint: Checkpoint, name: string, shape: readonly number[]):
 }
 
 function drawLayer(place: Layer, flow: Flow): Flow {
-  const { b, architecture, shape, tap, read, layer } = place;
+  const { b, architecture, shape, tap, weight, layer } = place;
   const at = (name: string) => `layers.${layer}.${name}`;
-  const norm = (name: string, weight: string, x: Value) =>
+  const norm = (name: string, factors: string, x: Value) =>
     normalise(b, at(name), {
       x,
-      weight: read(architecture.layer(layer) + weight, [shape.width]),
+      weight: weight(architecture.layer(layer) + factors, [shape.width]),
       epsilon: shape.epsilon,
     })[0];
   const [x, positions, mask] = spread(place, `${layer}.attention`, [
@@ -183,12 +220,15 @@ function drawLayer(place: Layer, flow: Flow): Flow {
     mask,
   });
 
-  const [heads, residual, positions2, mask2] = spread(place, `${layer}.head`, [
+  const ending = (part: Part, x: Value) => endsAt(part, place) ? atRows(b, x) : x;
+
+  const [every, stream, positions2, mask2] = spread(place, `${layer}.head`, [
     mixed,
     before,
     positions,
     mask,
   ]) as Quadruple;
+  const [heads, residual] = [ending("head", every), ending("head", stream)];
   const head = tap(`layers.${layer}.attn.head`, heads);
   const attended = tap(
     `layers.${layer}.attn.out`,
@@ -196,7 +236,8 @@ function drawLayer(place: Layer, flow: Flow): Flow {
   );
   const sum = b.node("Add", at("resid_mid"), [residual, attended]);
 
-  const [middle, positions3, mask3] = spread(place, `${layer}.mlp`, [sum, positions2, mask2]) as Triple;
+  const [through, positions3, mask3] = spread(place, `${layer}.mlp`, [sum, positions2, mask2]) as Triple;
+  const middle = ending("mlp", through);
   const h = norm("mlp.norm", architecture.mlpNorm, middle);
   const gate = tap(
     `layers.${layer}.mlp.gate`,
@@ -261,7 +302,7 @@ function drawAttention(place: Layer, { x: h, positions, mask }: Flow): Value {
 
 /** The projection `name` of h, with its bias where the config says so, [batch, tokens, out]. */
 function project(
-  { b, architecture, shape, read, layer, checkpoint }: Layer,
+  { b, architecture, shape, weight, layer, checkpoint }: Layer,
   { site, name, x }: Projection,
 ): Value {
   const [rows, columns] = shape.projections[site];
@@ -269,10 +310,10 @@ function project(
   const at = `layers.${layer}.${site}`;
   // FusedMatMul reads [out, in] as stored; a MatMul behind a Transpose would keep a second copy of the weight.
   const product = (place: string) =>
-    b.node("FusedMatMul", place, [x, read(`${prefix}.weight`, [rows, columns])], { transB: 1n });
+    b.node("FusedMatMul", place, [x, weight(`${prefix}.weight`, [rows, columns])], { transB: 1n });
   const biased = site.startsWith("attn.") ? checkpoint.config.attention_bias : checkpoint.config.mlp_bias;
   if (!biased) return product(at);
-  return b.node("Add", at, [product(`${at}.product`), read(`${prefix}.bias`, [rows])]);
+  return b.node("Add", at, [product(`${at}.product`), weight(`${prefix}.bias`, [rows])]);
 }
 
 interface Projection {

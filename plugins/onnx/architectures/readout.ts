@@ -12,17 +12,13 @@ export interface Readout {
   readonly logsumexp: Value;
   /** [picks]: single logits. */
   readonly picked: Value;
-  /** Indices into batch * tokens, [rows]. */
-  readonly rows: Value;
 }
 
-/** Inputs `rows` (indices into batch * tokens) and `picks` (indices into rows * vocab). */
+/** Input `picks`: indices into rows * vocab. */
 export function drawReadout({ b, shape, finalNorm, unembed, last }: Drawing): Readout {
-  const rows = b.input("rows", "int64", ["rows"]);
   const picks = b.input("picks", "int64", ["picks"]);
-  const chosen = b.node("Gather", "final.rows", [flatten({ b }, "final.flat", last), rows]);
   const [normed, factor] = normalise(b, "final.norm", {
-    x: chosen,
+    x: last(),
     weight: finalNorm,
     epsilon: shape.epsilon,
   });
@@ -34,13 +30,7 @@ export function drawReadout({ b, shape, finalNorm, unembed, last }: Drawing): Re
     logits,
     logsumexp: b.node("ReduceLogSumExp", "logsumexp", [logits, b.ints([-1])], { keepdims: 0n }),
     picked: b.node("Gather", "picked", [flat, picks]),
-    rows,
   };
-}
-
-/** [batch, tokens, columns] -> [batch * tokens, columns] */
-export function flatten({ b }: Pick<Drawing, "b">, at: string, x: Value): Value {
-  return b.reshape(at, x, ["batch*tokens", x.shape.at(-1)!]);
 }
 
 /** What scoring and generation read: single logits with their log-sum-exp, the best token and its logit. */

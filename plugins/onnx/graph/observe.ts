@@ -9,8 +9,8 @@
  * Rows of a batch do not see one another, hence d J / d tap holds the gradient of each sample's own objective.
  */
 import type { Observation, Tap } from "../../../core/mod.ts";
-import type { Drawing } from "../architectures/decoder.ts";
-import { drawReadout, flatten, type Readout } from "../architectures/readout.ts";
+import { type Drawing, flatten, rowsRead } from "../architectures/decoder.ts";
+import { drawReadout, type Readout } from "../architectures/readout.ts";
 import { gradient } from "./gradient.ts";
 import type { Value } from "./graph.ts";
 
@@ -44,7 +44,7 @@ export function drawObservations(drawing: Drawing, observe: readonly Drawn[], ob
       drawDirect(drawing, { drawn, readout: readout!, direction: back!.direction! });
     } else {
       const seen = drawn.quantity === "activation" ? value : drawProduct(drawing, drawn, back!.at(drawn.tap));
-      b.output(pool(drawing, drawn, seen));
+      b.output(pool(drawing, drawn, drawing.read.has(drawn.tap) ? everywhere(drawing, drawn, seen) : seen));
     }
   }
 }
@@ -77,11 +77,27 @@ function drawProduct({ b, shape, taps }: Drawing, { tap, quantity }: Drawn, slop
   const product = b.node("Mul", `${tap}.product`, [taps.get(tap)!, slope]);
   if (!tap.endsWith(".attn.head")) return product;
   const apart = b.reshape(`${tap}.product.apart`, product, [
-    ...product.shape.slice(0, 2),
+    ...product.shape.slice(0, -1),
     shape.heads,
     shape.headDim,
   ]);
   return b.node("ReduceSum", `${tap}.product.heads`, [apart, b.ints([-1])], { keepdims: 0n });
+}
+
+/** A gradient or product of the rows that logits are read of, with the zeros of all other tokens: [batch, tokens, columns]. */
+function everywhere({ b, ids }: Drawing, drawn: Drawn, x: Value): Value {
+  const at = `${outputOf(drawn)}.everywhere`, columns = x.shape.at(-1)!;
+  const sizes = b.concat(`${at}.sizes`, [
+    b.node("Shape", `${at}.tokens`, [ids]),
+    b.ints([Number(columns)]),
+  ], { axis: 0, size: 3 });
+  const zeros = b.node("ConstantOfShape", `${at}.zeros`, [{ ...sizes, sizes: [...ids.shape, columns] }]);
+  const places = b.node("Unsqueeze", `${at}.rows`, [rowsRead(b), b.ints([-1])]);
+  return b.reshapeLike(
+    at,
+    b.node("ScatterND", `${at}.flat`, [flatten(b, `${at}.apart`, zeros), places, x]),
+    zeros,
+  );
 }
 
 /** x [batch, tokens, columns] pooled over tokens, by tables that say which count: [batch, 1, columns], or x itself. */
@@ -112,7 +128,7 @@ function drawDirect(drawing: Drawing, { drawn, readout, direction }: {
 }): void {
   const { b, shape, taps, attentionOut } = drawing, name = outputOf(drawn);
   const value = taps.get(drawn.tap)!;
-  const rows = b.node("Gather", `${name}.rows`, [flatten(drawing, `${name}.flat`, value), readout.rows]);
+  const rows = b.node("Gather", `${name}.rows`, [flatten(b, `${name}.flat`, value), rowsRead(b)]);
   if (!drawn.tap.endsWith(".attn.head")) {
     b.output(b.node("Mul", name, [rows, direction]));
     return;
