@@ -80,9 +80,12 @@ interface Bundle {
 /** Most rows of logits in a batch, unless one variant reads more: 100 MB of float32 with 49,152 tokens. */
 const READS = 512;
 
-/** Rows of logits that a variant reads, at most. */
+/** Rows of logits that a variant reads. */
 function readsIn({ requests }: Pick<Variant, "requests">): number {
-  return requests.reduce((sum, { continuations }) => sum + 1 + continuations.flat().length, 0);
+  return new Set(requests.flatMap(({ last, continuations }) => [
+    last,
+    ...continuations.flat().map(({ token }) => token),
+  ])).size;
 }
 
 /** Whole bundles side by side, or stretches of one that is too large, cut where layers part. */

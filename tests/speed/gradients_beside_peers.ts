@@ -3,13 +3,15 @@
  * loop and CULNIG's published program, in float32 and bfloat16, on the same real prompts and the same two cores. They take turns in one
  * run, once they agree on the numbers; a turn during which another process held a core is taken again.
  *
- *   deno task peers [ROUNDS] [SAMPLES]      5 rounds of 96 samples take about 20 minutes
+ *   deno task peers [--rounds 5] [--samples 96] [--float32]     about 20 minutes; --float32 leaves bfloat16 out, which is very slow where
+ *                                                               the processor has no instructions for it
  *
  * PLUMBLINE_PYTHON names a Python with torch, transformers, safetensors and gguf (default python3), PLUMBLINE_CULNIG a checkout of
  * github.com/ynklab/CULNIG; what is absent is named and left out.
  */
 import { cpus } from "node:os";
 import process from "node:process";
+import { parseArgs } from "node:util";
 import type { Benchmark, ChoiceItem, Model, Observation } from "../../core/mod.ts";
 import { findFiles } from "../../core/data.ts";
 import { encodeChoices } from "../../core/prompt.ts";
@@ -21,7 +23,16 @@ import { REAL_MODEL, SHARED_DATA, testContext } from "../support.ts";
 import { type Peer, type PeerSpec, type Slice, startPeer, type Turn } from "./peers/peer.ts";
 import { median, refuseNoise, TOLERATED, watchOthers } from "./quiet.ts";
 
-const ROUNDS = Number(Deno.args[0] ?? 5), SAMPLES = Number(Deno.args[1] ?? 96);
+const { values: options } = parseArgs({
+  args: Deno.args,
+  options: {
+    rounds: { type: "string", default: "5" },
+    samples: { type: "string", default: "96" },
+    float32: { type: "boolean", default: false },
+  },
+});
+const ROUNDS = Number(options.rounds), SAMPLES = Number(options.samples);
+const DTYPES = options.float32 ? ["float32"] : ["float32", "bfloat16"];
 const SITES = ["mlp.gate", "mlp.up", "attn.q", "attn.k", "attn.v"] as const;
 /** Samples on which the sides are compared; CULNIG's batch. */
 const COMPARED = 16;
@@ -163,7 +174,7 @@ function peerSpecs(checkpoint: string, samplesFile: string): PeerSpec[] {
   if (culnig === undefined) console.log("left out: CULNIG's program, PLUMBLINE_CULNIG is not set");
   const shared = ["--model", checkpoint, "--samples", samplesFile];
   const both = (name: string, args: readonly string[]): PeerSpec[] =>
-    ["float32", "bfloat16"].map((dtype) => ({
+    DTYPES.map((dtype) => ({
       name: `${name}, ${dtype}`,
       python: PYTHON,
       args: [...args, ...shared, "--dtype", dtype],
@@ -204,13 +215,10 @@ async function startPeers(folder: string, samples: readonly Sample[]): Promise<P
 }
 
 /** The processor and what of it decides these rates. */
-function describeMachine(): string {
-  let flags: readonly string[] = [];
-  try {
-    flags = Deno.readTextFileSync("/proc/cpuinfo").match(/^flags\s*:(.*)$/m)?.[1]?.split(" ") ?? [];
-  } catch {
-    // Only Linux has the file.
-  }
+async function describeMachine(): Promise<string> {
+  // Deno reads /proc/cpuinfo with every permission only; only Linux has it.
+  const { stdout } = await new Deno.Command("cat", { args: ["/proc/cpuinfo"], stderr: "null" }).output();
+  const flags = /^flags\s*:(.*)$/m.exec(new TextDecoder().decode(stdout))?.[1]?.split(" ") ?? [];
   const wide = flags.filter((flag) => /^(avx2|avx512f|avx512_bf16|amx_bf16)$/.test(flag));
   return `${cpus()[0]?.model.trim()}, ${cpus().length} cores, ${wide.join(" ")}` +
     `${flags.includes("amx_bf16") ? "" : ", no AMX"}`;
@@ -243,7 +251,7 @@ async function main() {
   stack.defer(() => Deno.remove(folder, { recursive: true }));
   const model = stack.use(await backend.open({ path: REAL_MODEL }, { taps: [] }, testContext()));
   const samples = readSamples(model);
-  console.log(describeMachine());
+  console.log(await describeMachine());
   const peers = await startPeers(folder, samples);
   for (const peer of peers) stack.use(peer);
   const middle = SAMPLES / 2, around = (each: number) => ({ from: middle - each, to: middle + each });

@@ -92,6 +92,26 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name:
+    "score() of SmolLM2 is bit-identical under a scale of 1 at every tap and without, where one row of logits is read",
+  ...needs("model"),
+  async fn() {
+    // Without edits there, the last layer is drawn for that row alone.
+    const taps: Tap[] = Array.from(
+      { length: 30 },
+      (_, layer) => SITES.map((site): Tap => `layers.${layer}.${site}`),
+    ).flat();
+    const edits = taps.map((tap): Edit => ({ tap, units: [0, 1, 2], op: "scale", value: 1 }));
+    const requests = [{ prompt: questionsIds(), continuations: [[330], [331]] }];
+    const scores = async (taps: readonly Tap[], edits: readonly Edit[]) => {
+      await using model = await open(REAL_MODEL, taps);
+      return (await Array.fromAsync(model.score(requests, { edits })))[0]!.results;
+    };
+    assertEquals(await scores([], []), await scores(taps, edits));
+  },
+});
+
 const questionsIds = () => Array.from({ length: 40 }, (_, i) => 500 + 37 * i);
 
 async function logitsOf(
