@@ -3,6 +3,7 @@ import { basename, dirname } from "node:path";
 import type { Context } from "./context.ts";
 import type { Json } from "./evaluator.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
+import { type Located, locateParams } from "./hub/locate.ts";
 import type { MatrixSpec } from "./matrix.ts";
 import type { Model, ModelBackend, OpenOptions, ScoreRequest } from "./model.ts";
 import { distinct, plain, planBenchmarks, type PlannedBenchmark, requestsOf } from "./plan_benchmarks.ts";
@@ -67,6 +68,8 @@ export interface PlanOptions {
   /** Upper bound of padded tokens in a batch; default 2048. */
   readonly tokenBudget?: number | undefined;
   readonly engine: Results["engine"];
+  /** Where a `hf:` name of a model lies on this machine; default no such name is known. */
+  readonly locate?: (name: string) => Located;
 }
 
 /** @throws {UserError} for whatever in the matrix, its data or its models cannot be run. */
@@ -167,23 +170,28 @@ function modelSpec({ record }: Pick<PlannedModel, "record">, engine: Results["en
 
 async function inspectModel(
   entry: MatrixSpec["models"][number],
-  { registry, context, path, ownModels }: PlanOptions,
+  { registry, context, path, ownModels, locate }: PlanOptions,
 ): Promise<Omit<PlannedModel, "arms" | "scores">> {
   const backendEntry = lookUp(registry.backends, entry.use, "backend");
-  const params: unknown = parseWith(backendEntry.params, entry.params, `read params of model ${entry.use}`);
+  const read = (given: unknown): unknown =>
+    parseWith(backendEntry.params, given, `read params of model ${entry.use}`);
+  read(entry.params);
+  const hub = locateParams(entry.params, locate);
+  const params = read(hub.here);
   const own: Context = ownModels ? context : { ...context, baseDir: dirname(path) };
   const backend: ModelBackend<unknown> = await backendEntry.load();
   const inspected = await backend.inspect(params, own);
-  const { info } = inspected;
+  // A snapshot's folder is called by its commit, which is no name for people.
+  const info = { ...inspected.info, name: hub.label ?? inspected.info.name };
   return {
     record: {
       label: entry.name ?? info.name,
       use: entry.use,
       version: backendEntry.version,
-      params: plain(params),
+      params: plain(read(hub.pinned)),
       info,
     },
-    inspected,
+    inspected: { info, units: (tap) => inspected.units(tap), tokenizer: inspected.tokenizer },
     open: (options) => backend.open(params, options, own),
   };
 }

@@ -1,10 +1,13 @@
 /** The user's machine as the commands see it: folders, terminal, project. */
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Context } from "../context.ts";
 import { UserError } from "../error.ts";
 import type { Results } from "../results.ts";
+import type { ProgressOptions } from "./progress.ts";
+
+const SAME_PRESS_MS = 500;
 
 /** Root of Plumbline itself. */
 export const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -17,6 +20,19 @@ export function userDir(): string {
 /** How the user calls Deno: through npx where it is not installed. */
 export function denoCommand(): string {
   return Deno.execPath().includes("_npx") ? `npx -y deno@${Deno.version.deno}` : "deno";
+}
+
+/** The command line of a task, from the folder that the user is in. */
+export function taskCommand(task: string): string {
+  const elsewhere = relative(PROJECT, userDir()).startsWith("..")
+    ? ` --config ${quoted(join(PROJECT, "deno.json"))}`
+    : "";
+  return `${denoCommand()} task${elsewhere} ${task}`;
+}
+
+/** A path as a shell takes it. */
+export function quoted(path: string): string {
+  return /\s/.test(path) ? JSON.stringify(path) : path;
 }
 
 /** The most memory this process has held, 1e6 bytes; mapped weights that were read count. */
@@ -68,6 +84,31 @@ export function checkStore(results: string): void {
       `Cannot read results in ${results}: there are none, wanted a run of "deno task eval" first`,
     );
   }
+}
+
+/** Aborted by Ctrl-C; a second one ends the process at once. */
+export function stoppable(): { readonly signal: AbortSignal } & Disposable {
+  const stop = new AbortController();
+  let stoppedAt = Infinity;
+  const onInterrupt = () => {
+    // A terminal and `deno task` both hand on the same Ctrl-C: only one that comes later means "at once".
+    if (performance.now() - stoppedAt > SAME_PRESS_MS) Deno.exit(130);
+    stoppedAt = Math.min(stoppedAt, performance.now());
+    stop.abort();
+  };
+  Deno.addSignalListener("SIGINT", onInterrupt);
+  return { signal: stop.signal, [Symbol.dispose]: () => Deno.removeSignalListener("SIGINT", onInterrupt) };
+}
+
+/** Stderr as a progress bar writes to it. */
+export function progressOptions(): ProgressOptions {
+  const tty = Deno.stderr.isTerminal();
+  return {
+    tty,
+    width: tty ? Deno.consoleSize().columns : 0,
+    write: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
+    now: () => performance.now(),
+  };
 }
 
 export function makeContext(signal: AbortSignal, threads: number): Context {

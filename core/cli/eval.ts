@@ -11,9 +11,13 @@ export const command: Command = {
     {
       name: "model",
       value: "PATH",
-      about: "use this model instead of the matrix's: a checkpoint folder or a .gguf file",
+      about: "use this model instead of the matrix's: a checkpoint folder, a .gguf file or a hf: name",
     },
-    { name: "data", value: "DIR", about: "look for the benchmarks' data files below this folder" },
+    {
+      name: "data",
+      value: "DIR",
+      about: "look for the benchmarks' data files below this folder or hf:datasets/ name",
+    },
     {
       name: "limit",
       value: "N",
@@ -31,12 +35,11 @@ export const command: Command = {
   ],
   notes: [
     "Without MATRIX it runs benchmarks/matrices/demo.json. Paths start in your folder; those in a matrix in the matrix's.",
+    "Names like hf:org/name[@revision] are looked up in the cache of Hugging Face; `deno task fetch` puts them there.",
     "Whatever was computed is kept: the same command goes on where it was stopped and computes nothing twice.",
   ].join("\n"),
   run: runEval,
 };
-
-const SAME_PRESS_MS = 500;
 
 async function runEval(args: Arguments): Promise<number> {
   const limit = args.integer("limit", 1);
@@ -58,20 +61,15 @@ async function runEval(args: Arguments): Promise<number> {
   env.checkWritable(results);
   const matrix = parseMatrix(env.readUserFile(path, "matrix"), path);
   const model = args.value("model");
-  const data = args.value("data");
+  const { isHubName, locate } = await import("./hub.ts");
+  const given = args.value("data");
+  const data = given ?? (isHubName(matrix.data ?? "") ? matrix.data : undefined);
   const registry = await loadRegistry(env.PROJECT, args.values("plugin").map(env.userPath));
 
-  const stop = new AbortController();
-  let stoppedAt = Infinity;
-  const onInterrupt = () => {
-    // A terminal and `deno task` both hand on the same Ctrl-C: only one that comes later means "at once".
-    if (performance.now() - stoppedAt > SAME_PRESS_MS) Deno.exit(130);
-    stoppedAt = Math.min(stoppedAt, performance.now());
-    stop.abort();
-  };
-  Deno.addSignalListener("SIGINT", onInterrupt);
+  using stop = env.stoppable();
   const context = env.makeContext(stop.signal, threads);
-  const bar = await progressBar();
+  const { createProgressBar } = await import("./progress.ts");
+  const bar = createProgressBar(env.progressOptions());
   try {
     const plan = await planRun(
       model === undefined
@@ -81,7 +79,12 @@ async function runEval(args: Arguments): Promise<number> {
         registry,
         context,
         path,
-        data: data === undefined ? undefined : env.userPath(data),
+        data: data === undefined
+          ? undefined
+          : isHubName(data)
+          ? locate(data, "datasets").path
+          : env.userPath(data),
+        locate: (name) => locate(name, "models"),
         ownModels: model !== undefined,
         limit,
         tokenBudget,
@@ -113,18 +116,5 @@ async function runEval(args: Arguments): Promise<number> {
       `Stopped: what was computed is kept, the same command goes on from there`,
     );
     return 130;
-  } finally {
-    Deno.removeSignalListener("SIGINT", onInterrupt);
   }
-}
-
-async function progressBar() {
-  const { createProgressBar } = await import("./progress.ts");
-  const tty = Deno.stderr.isTerminal();
-  return createProgressBar({
-    tty,
-    width: tty ? Deno.consoleSize().columns : 0,
-    write: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
-    now: () => performance.now(),
-  });
 }

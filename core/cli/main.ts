@@ -5,6 +5,7 @@ import { type Command, helpText, readArguments } from "./command.ts";
 
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
   eval: () => import("./eval.ts"),
+  fetch: () => import("./fetch.ts"),
   ls: () => import("./ls.ts"),
   report: () => import("./report.ts"),
   serve: () => import("./serve.ts"),

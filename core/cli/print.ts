@@ -1,10 +1,9 @@
 /** What a run ends with: its files, its table, where they are. */
-import { join, relative } from "node:path";
 import { UserError } from "../error.ts";
 import { exportRun } from "../report/export.ts";
 import { table } from "../report/table.ts";
 import type { RunStore } from "../store/store.ts";
-import { denoCommand, PROJECT, resultsDir, terminal, userDir } from "./environment.ts";
+import { quoted, resultsDir, taskCommand, terminal } from "./environment.ts";
 
 /** Exports a run and prints its table on stdout. @throws {UserError} when the store has no such run. */
 export async function printRun(store: RunStore, id: string, folder: string): Promise<void> {
@@ -26,11 +25,6 @@ export async function printRun(store: RunStore, id: string, folder: string): Pro
     } GB`,
   );
   console.log(`Results: ${path}`);
-  const elsewhere = relative(PROJECT, userDir()).startsWith("..")
-    ? ` --config ${quoted(join(PROJECT, "deno.json"))}`
-    : "";
   const flag = folder === resultsDir(undefined) ? "" : ` --results ${quoted(folder)}`;
-  console.log(`Open them: ${denoCommand()} task${elsewhere} serve${flag}`);
+  console.log(`Open them: ${taskCommand("serve")}${flag}`);
 }
-
-const quoted = (path: string) => /\s/.test(path) ? JSON.stringify(path) : path;

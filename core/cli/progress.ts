@@ -1,10 +1,21 @@
 /** How far a run is, on stderr: one redrawn line on a terminal, else a line now and then. */
 import type { Progress } from "../runner.ts";
 
-export interface ProgressBar {
-  update(progress: Progress): void;
+export interface Bar<T> {
+  update(progress: T): void;
   /** Leaves the terminal clean. */
   end(): void;
+}
+
+export type ProgressBar = Bar<Progress>;
+
+/** What is shown of a state. */
+export interface View {
+  /** Drawn as a bar where there is a terminal, in [0, 1]. */
+  readonly share: number;
+  readonly text: string;
+  /** Whether it is the end, which is shown however soon it comes. */
+  readonly last: boolean;
 }
 
 export interface ProgressOptions {
@@ -20,17 +31,32 @@ const REDRAW_MS = 100;
 const LINE_MS = 10_000;
 const BAR = 24;
 
-export function createProgressBar({ tty, width, write, now }: ProgressOptions): ProgressBar {
+export function createProgressBar(options: ProgressOptions): ProgressBar {
+  return createBar((progress) => {
+    const { done, total } = progress.scoring ?? progress.items;
+    const counted = progress.scoring ?? progress.cells;
+    return {
+      share: done / Math.max(1, total),
+      text: line(progress),
+      last: counted.done === counted.total,
+    };
+  }, options);
+}
+
+/** A bar over anything that has a view. */
+export function createBar<T>(
+  viewOf: (progress: T) => View,
+  { tty, width, write, now }: ProgressOptions,
+): Bar<T> {
   let shown = -Infinity;
   let open = false;
   return {
     update(progress) {
-      const { done, total } = progress.scoring ?? progress.cells;
-      const last = done === total;
-      if (now() - shown < (tty ? REDRAW_MS : LINE_MS) && !last) return;
+      const view = viewOf(progress);
+      if (now() - shown < (tty ? REDRAW_MS : LINE_MS) && !view.last) return;
       shown = now();
       open = tty;
-      write(tty ? `\r\x1b[K${fit(bar(progress), width - 4)}` : `${line(progress)}\n`);
+      write(tty ? `\r\x1b[K${fit(bar(view), width - 4)}` : `${view.text}\n`);
     },
     end() {
       if (open) write("\r\x1b[K");
@@ -39,10 +65,9 @@ export function createProgressBar({ tty, width, write, now }: ProgressOptions): 
   };
 }
 
-function bar(progress: Progress): string {
-  const { done, total } = progress.scoring ?? progress.items;
-  const full = Math.floor(BAR * done / Math.max(1, total));
-  return `[${"#".repeat(full)}${"-".repeat(BAR - full)}] ${line(progress)}`;
+function bar({ share, text }: View): string {
+  const full = Math.floor(BAR * share);
+  return `[${"#".repeat(full)}${"-".repeat(BAR - full)}] ${text}`;
 }
 
 /** " 45 %  123 of 200 cells  1,234 tok/s  0:12 left  fables / silenced"; " 45 %  scoring units: 48 of 96 samples ..." before. */
@@ -63,7 +88,8 @@ function line({ items, cells, tokens, elapsedMs, current, scoring }: Progress): 
   } %  ${cells.done} of ${cells.total} cells  ${rate} tok/s  ${left} left  ${current}`;
 }
 
-function clock(milliseconds: number): string {
+/** "0:06", "1:02:03"; a part of a second counts as one. */
+export function clock(milliseconds: number): string {
   const seconds = Math.ceil(milliseconds / 1000);
   const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   const two = (part: number) => String(part).padStart(2, "0");
