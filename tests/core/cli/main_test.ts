@@ -159,7 +159,7 @@ Deno.test("Ctrl-C ends eval with 130 and one line, keeps what was computed, and 
   }, { ...MATRIX, models: [{ use: "fake", params: { delayMs: 60 } }] }));
 
 Deno.test("--help of every command says how to use it", async () => {
-  for (const name of ["eval", "ls", "report", "serve"]) {
+  for (const name of ["eval", "fetch", "ls", "report", "serve"]) {
     const { code, out } = await plumbline(ROOT, name, "--help");
     assertEquals(code, 0);
     assertStringIncludes(out, `deno task ${name}`);
