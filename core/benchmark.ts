@@ -1,6 +1,7 @@
 /** Where items come from: one file a benchmark, `benchmarks/<name>.ts`, whose default export is made by `defineBenchmark`. */
 import type { z } from "zod";
 import type { Message } from "./model.ts";
+import type { Scale } from "./scale.ts";
 
 /** What every item says of itself. */
 export interface Item {
@@ -67,6 +68,8 @@ export interface Benchmark<Params = unknown, It extends Item = Item> {
   files(params: Params): readonly DataFile[];
   /** Deterministic. `files` holds every declared key. @throws {UserError} naming file and line of a broken record. */
   load(files: Readonly<Record<string, FoundFile>>, params: Params): readonly It[];
+  /** Axes that all answers together are placed on; the evaluator must have answer(). Two make a map, others bars. */
+  scales?(params: Params): readonly Scale[];
 }
 
 /**

@@ -1,6 +1,7 @@
 /** From items to requests, from answers to outcomes. */
 import type { Item } from "./benchmark.ts";
 import type { ScoreRequest, ScoreResult, Tokenizer } from "./model.ts";
+import type { LevelAnswer } from "./scale.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -45,5 +46,7 @@ export interface Evaluator<It extends Item = Item> {
   outcome(item: It, result: ScoreResult, tokenizer: Tokenizer): Outcome;
   /** Splits one item's change in `metric` into named parts that sum to it; undefined when the metric has no parts. */
   parts?(metric: string, before: Outcome, after: Outcome): Readonly<Record<string, number>> | undefined;
+  /** What an outcome answers, for benchmarks that have scales. */
+  answer?(item: It, outcome: Outcome): LevelAnswer;
   sample(index: number, item: It, outcome: Outcome, tokenizer: Tokenizer): Sample;
 }

@@ -9,6 +9,8 @@ import { type MatrixSpec, twice } from "./matrix.ts";
 import type { Model, ScoreRequest } from "./model.ts";
 import { lookUp, type Registry } from "./registry.ts";
 import type { BenchmarkRecord } from "./results.ts";
+import type { Scale } from "./scale.ts";
+import { scalesOf } from "./scale_results.ts";
 import { parseWith } from "./schema.ts";
 
 export interface PlannedBenchmark {
@@ -16,6 +18,8 @@ export interface PlannedBenchmark {
   readonly evaluator: Evaluator;
   readonly items: readonly Item[];
   readonly primary: string;
+  /** Empty for most. */
+  readonly scales: readonly Scale[];
 }
 
 export interface BenchmarkOptions {
@@ -99,7 +103,8 @@ export function loadBenchmark(
     items: { original: all.length, effective: items.length },
     itemsHash: sha256(canonicalJson(plain(items))),
   };
-  return { record, evaluator, items, primary: benchmark.metric(params) };
+  const scales = scalesOf(benchmark, evaluator, params);
+  return { record, evaluator, items, primary: benchmark.metric(params), scales };
 }
 
 /**

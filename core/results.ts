@@ -2,6 +2,7 @@
 import type { Difference, Estimate, Spread } from "./estimate.ts";
 import type { Json, Metric } from "./evaluator.ts";
 import type { Edit, ModelInfo, Tap } from "./model.ts";
+import type { ScalesResult } from "./scale.ts";
 
 /** The name of the unedited model, which is always there. */
 export const UNTOUCHED = "untouched";
@@ -48,6 +49,8 @@ export interface CellResult {
   readonly primary: string;
   readonly metrics: readonly MetricResult[];
   readonly controls: readonly ControlResult[];
+  /** Where all answers together lie, for benchmarks that have scales. */
+  readonly scales?: ScalesResult;
 }
 
 export interface BenchmarkRecord {

@@ -11,6 +11,7 @@ import {
   UNTOUCHED,
 } from "./results.ts";
 import { orderedOutcomes } from "./runner.ts";
+import { scaleResults } from "./scale_results.ts";
 import { estimateChange, estimateMean, pairedDifference, spread } from "./stats/mod.ts";
 import type { RunStore } from "./store/store.ts";
 import { treatmentRecords } from "./treatment_records.ts";
@@ -88,6 +89,14 @@ function cellResult(
   const sets = all.filter((other) =>
     other.cell.arm.treatment === arm.treatment && other.cell.arm.control !== undefined
   );
+  const scales = scaleResults(outcomes, {
+    benchmark,
+    before,
+    controls: Map.groupBy(sets, ({ cell }) => cell.arm.control ?? ""),
+    level: LEVEL,
+    resamples: RESAMPLES,
+    seed: `${seed}/scales/${key}`,
+  });
   return {
     model: model.record.label,
     benchmark: benchmark.record.label,
@@ -97,6 +106,7 @@ function cellResult(
     primary: benchmark.primary,
     metrics,
     controls: controlResults(sets, untouched, given),
+    ...(scales && { scales }),
   };
 }
 
