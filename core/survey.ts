@@ -64,7 +64,7 @@ export const SurveyParams = z.strictObject({
   orders: distinct(z.enum(["forward", "reversed"])).default(["forward", "reversed"]),
   /** What the model answers with: the answer in full, its letter, or its number. */
   labels: z.enum(["text", "letter", "number"]).default("text"),
-  /** A conversation in the model's chat template, or plain text that ends in "Answer:". */
+  /** A conversation in the model's chat template, or plain text; either way the model goes on after "Answer:". */
   form: z.enum(["chat", "text"]).default("chat"),
   /** Which answer the scales are made of: the most probable one, or all by their probability. */
   read: z.enum(["choice", "expected"]).default("choice"),
@@ -119,7 +119,7 @@ function surveyItem({ id, text }: SurveyStatement, answers: readonly string[], a
   const names = style === "text"
     ? labels
     : labels.map((_, i) => style === "letter" ? letter(i) : String(i + 1));
-  const lines = labels.map((label, i) => style === "text" ? `- ${label}` : `${names[i]}. ${label}`).join(
+  const lines = labels.map((label, i) => style === "text" ? label : `${names[i]}. ${label}`).join(
     "\n",
   );
   const content = ask(negated ? negate(text) : text, lines);
@@ -129,9 +129,9 @@ function surveyItem({ id, text }: SurveyStatement, answers: readonly string[], a
     role: "report",
     clusters: { question: id, wording: String(wording), order, side },
     prompt: form === "chat"
-      ? { kind: "chat", messages: [{ role: "user", content }] }
+      ? { kind: "chat", messages: [{ role: "user", content }], prefill: "Answer:" }
       : { kind: "text", text: `${content}\n\nAnswer:` },
-    continuations: form === "chat" ? names : names.map((name) => ` ${name}`),
+    continuations: names.map((name) => ` ${name}`),
     labels,
     levels,
     negated,

@@ -1,5 +1,5 @@
 /** How numbers, dates, hashes and commands are written on the pages. Pure; the sign is always spelt, never left to colour. */
-import type { Difference, Estimate, Metric } from "../core/mod.ts";
+import type { Difference, Estimate, Metric, ScaleResult } from "../core/mod.ts";
 
 const MINUS = "\u2212";
 
@@ -82,4 +82,19 @@ export function tint(difference: Difference, scale: number): string {
   if (difference.low <= 0 && difference.high >= 0) return "level";
   const share = Math.abs(difference.value) / (scale || 1);
   return `${difference.value < 0 ? "fell" : "rose"}-${STEPS.filter((step) => share >= step).length}`;
+}
+
+/** A value on a scale, cut to its ends, with its decimals. */
+export function place(
+  value: number,
+  { range: [from, to], digits }: Pick<ScaleResult, "range" | "digits">,
+): string {
+  const text = Math.min(to, Math.max(from, value)).toFixed(digits);
+  return Number(text) === 0 ? text.replace(/^-/, "") : text.replace(/^-/, MINUS);
+}
+
+/** A signed change on a scale; zero has no sign. */
+export function shift(value: number, { digits }: Pick<ScaleResult, "digits">): string {
+  const text = Math.abs(value).toFixed(digits);
+  return Number(text) === 0 ? text : (value < 0 ? MINUS : "+") + text;
 }

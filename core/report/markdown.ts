@@ -3,6 +3,7 @@ import type { CellResult, Results } from "../results.ts";
 import { foundIn, foundName, foundText } from "./found.ts";
 import { countText, estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 import { gridsOf } from "./grid.ts";
+import { acquiescenceText, scaledCells, SCALES_NOTE, scaleText, scaleTitle, verdictText } from "./scales.ts";
 
 /** The whole file. Nothing that varies from run to run is in it. */
 export function reportMarkdown(results: Results): string {
@@ -24,12 +25,34 @@ export function reportMarkdown(results: Results): string {
     ]),
     "Each cell: the level with its 95 % interval; below it the paired difference from the untouched model (in percentage points " +
     "where the metric is in %) and, where the metric has them, its parts. Controls: mean (smallest to largest) over their sets.",
+    ...scalesParts(results),
     "## Every metric",
     everyMetric(results),
     "## Methods",
     methods(results),
   ];
   return parts.filter((part) => part !== "").join("\n\n") + "\n";
+}
+
+/** A row a scale; what is said of the cell as a whole stands below its first. */
+function scalesParts(results: Results): string[] {
+  const cells = scaledCells(results);
+  if (cells.length === 0) return [];
+  const lines = cells.flatMap(({ model, benchmark, treatment, scales }) =>
+    scales.scales.map((scale, i) => [
+      model,
+      benchmark,
+      treatment,
+      scaleTitle(scale),
+      scaleText(scale).replaceAll("; ", "\n"),
+      i === 0 ? `${verdictText(scales)}\n${acquiescenceText(scales)}.` : "",
+    ])
+  );
+  return [
+    "## Scales",
+    rows([["Model", "Benchmark", "Treatment", "Axis", "Value", "Verdict"], ...lines]),
+    `${SCALES_NOTE[0]?.toUpperCase()}${SCALES_NOTE.slice(1)}.`,
+  ];
 }
 
 function everyMetric({ cells }: Results): string {

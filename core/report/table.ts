@@ -2,6 +2,7 @@
 import type { Results } from "../results.ts";
 import { foundIn, foundName, foundText } from "./found.ts";
 import { type Grid, type GridRow, gridsOf } from "./grid.ts";
+import { acquiescenceText, scaledCells, SCALES_NOTE, scaleText, scaleTitle, verdictText } from "./scales.ts";
 
 export interface TableOptions {
   /** Bold and dim text. */
@@ -24,14 +25,32 @@ export function table(results: Results, { colour, width }: TableOptions): string
     "n: items, below in brackets their independent groups where fewer; levels with 95 % intervals; diff: paired difference from " +
     "untouched, in percentage points where the metric is in %, p by McNemar's exact test; validity: its part from giving one of " +
     "the answers at all; ability: its part from giving the right one; controls: mean (smallest to largest) over their sets";
+  const scales = scalesBlocks(results, { width, paint });
   const notes = [
     unit,
+    ...(scales.length > 0 ? [SCALES_NOTE] : []),
     ...foundIn(results).map((found) => `${foundName(found, results)}: ${foundText(found)}`),
     ...(results.reportable
       ? []
       : [`Not reportable: only the first ${results.limit} items of each benchmark (--limit)`]),
   ];
-  return [...lines, "", ...notes.flatMap((note) => fold(note, width)).map(paint.dim)];
+  return [...lines, ...scales, "", ...notes.flatMap((note) => fold(note, width)).map(paint.dim)];
+}
+
+/** A short block a cell whose benchmark has scales. */
+function scalesBlocks(
+  results: Results,
+  { width, paint }: { readonly width: number; readonly paint: Paint },
+): string[] {
+  const indented = (text: string) =>
+    fold(text, width - 4).map((line, i) => `${i === 0 ? "  " : "    "}${line}`);
+  return scaledCells(results).flatMap(({ model, benchmark, treatment, scales }) => [
+    "",
+    paint.bold([benchmark, ...(results.models.length > 1 ? [model] : []), treatment].join(", ")),
+    ...scales.scales.flatMap((scale) => indented(`${scaleTitle(scale)}: ${scaleText(scale)}`)),
+    ...indented(acquiescenceText(scales)),
+    ...indented(verdictText(scales)),
+  ]);
 }
 
 interface Paint {

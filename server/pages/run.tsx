@@ -4,6 +4,7 @@ import { count, duration, level, minute, signed, signedInterval, STEPS, tint } f
 import { Layout } from "./layout.tsx";
 import { Methods, operations } from "./methods.tsx";
 import { axis, Bar, cellPath, Change, Level, NotReportable } from "./parts.tsx";
+import { Scales } from "./scales.tsx";
 
 /** A table for each model, the scale that colours them, then the methods. */
 export function RunPage({ results }: { readonly results: Results }) {
@@ -33,6 +34,7 @@ export function RunPage({ results }: { readonly results: Results }) {
         />
       ))}
       <Legend results={results} />
+      <Scales results={results} />
       <Methods results={results} />
     </Layout>
   );

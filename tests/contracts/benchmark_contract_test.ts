@@ -1,7 +1,15 @@
 /** What every benchmark owes, asked of each file in benchmarks/ whose data is at hand. */
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { z } from "zod";
-import type { Benchmark, ChoiceItem, Evaluator, FoundFile, Item } from "../../core/mod.ts";
+import type {
+  Benchmark,
+  ChoiceItem,
+  Evaluator,
+  FoundFile,
+  Item,
+  Scale,
+  StatementItem,
+} from "../../core/mod.ts";
 import { canonicalJson, findFiles, UserError } from "../../core/mod.ts";
 import { SHARED_DATA } from "../support.ts";
 
@@ -50,6 +58,7 @@ for (const name of names) {
         assert(items.length > 0);
         assertEquals(new Set(items.map((item) => item.id)).size, items.length);
         assertEquals(canonicalJson(benchmark.load(files!, params)), canonicalJson(items));
+        checkScales(benchmark.scales?.(params) ?? [], items, evaluator);
         for (const item of items) {
           assert(item.clusters.question !== "");
           if (benchmark.evaluator === "multiple_choice") checkChoice(item as ChoiceItem);
@@ -83,6 +92,24 @@ function checkChoice({ id, continuations, labels, gold, prompt }: Item & ChoiceI
     prompt.kind === "text" ? prompt.text : "",
     prompt.kind === "text" ? prompt.text.trimEnd() : "",
   );
+}
+
+/** Weights are for statements that are asked, as many as there are answers, and every answer finds its place in the range. */
+function checkScales(scales: readonly Scale[], items: readonly Item[], evaluator: Evaluator): void {
+  assertEquals(new Set(scales.map(({ name }) => name)).size, scales.length);
+  assert(scales.length === 0 || evaluator.answer !== undefined);
+  const answers = new Map(
+    (items as StatementItem[]).map((item) => [item.clusters.question, item.levels?.length]),
+  );
+  for (const { name, weights, offset, range: [low, high], digits } of scales) {
+    for (const [id, row] of Object.entries(weights)) {
+      assertEquals(row.length, answers.get(id), `${name}/${id}`);
+    }
+    const reach = (pick: (...row: number[]) => number) =>
+      Object.values(weights).reduce((sum, row) => sum + pick(...row), offset);
+    // A rounding of the last digit that is shown.
+    assert(reach(Math.min) >= low - 10 ** -digits && reach(Math.max) <= high + 10 ** -digits, name);
+  }
 }
 
 interface ParamsSchema {

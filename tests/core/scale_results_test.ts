@@ -248,7 +248,7 @@ Deno.test("scaleResults() of part of the items says that nothing is known", () =
   assertEquals(part.scales.map(({ estimate }) => [estimate.n, estimate.clusters]), [[1, 1], [0, 0]]);
 });
 
-Deno.test("scaleResults() does not depend on the order of computing and is the same for a seed", () => {
+Deno.test("scaleResults() gives the same for the same seed", () => {
   const outcomes = answersOf(items, opinionated(left, 0.4), "0");
   assertEquals(result(outcomes), result(outcomes));
 });

@@ -4,6 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { createMemoryStore } from "../../core/store/mod.ts";
 import { createApp } from "../../server/app.tsx";
 import { fill } from "../server/made_up.ts";
+import { fillScales } from "../server/made_up_scales.ts";
 import { needs } from "../support.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
@@ -25,12 +26,13 @@ interface Site {
   readonly paths: readonly string[];
 }
 
-/** A browser and a server that holds one run of two models, another under --limit, and nothing at /?empty. */
+/** A browser and a server that holds one run of two models, another under --limit, one of questionnaires, and nothing at /?empty. */
 async function withSite(work: (site: Site) => Promise<void>): Promise<void> {
   const { chromium } = await import("playwright-core");
   const store = createMemoryStore();
   const results = fill(store, { items: 60, models: ["SmolLM2-135M-Instruct", "stories260K"] });
   fill(store, { items: 10, name: "a look", reportable: false });
+  const stances = fillScales(store, results);
   const [app, empty] = [createApp({ store }), createApp({ store: createMemoryStore() })];
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
@@ -40,7 +42,8 @@ async function withSite(work: (site: Site) => Promise<void>): Promise<void> {
   try {
     const key = results.cells.find((cell) => cell.treatment === "silenced")?.key ?? "";
     const run = `/runs/${results.id}`;
-    const paths = ["/", "/?empty", run, `${run}/cells/${key}`, `${run}/cells/${results.cells[0]?.key}`];
+    const cells = [key, results.cells[0]?.key].map((each) => `${run}/cells/${each}`);
+    const paths = ["/", "/?empty", run, ...cells, `/runs/${stances.id}`];
     await work({ browser, base: `http://127.0.0.1:${server.addr.port}`, paths });
   } finally {
     await browser.close();
