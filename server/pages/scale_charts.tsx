@@ -77,7 +77,7 @@ export function Plane({ axes: [across, up], all }: PlaneProps) {
         );
       })}
       {dots.length === 0 && (
-        <text class="none" x={middle} y={middle - 10} text-anchor="middle">no dot: see why beside</text>
+        <text class="none" x={middle} y={middle - 10} text-anchor="middle">no dot: the list says why</text>
       )}
     </svg>
   );

@@ -21,7 +21,7 @@ Deno.test("GET /runs/:id draws a dot for those that react to content and for no 
   assertEquals(reacting.map(({ treatment }) => treatment), ["untouched", "steered"]);
   assertEquals(times(compass!, 'class="dot"'), 2);
   assertEquals(times(compass!, 'class="null"'), 2);
-  assertEquals(times(compass!, "no dot: see why beside"), 0);
+  assertEquals(times(compass!, "no dot: the list says why"), 0);
   // Four axes, a bar for each that has a place.
   const placed = cellsOf("values").filter(({ scales }) => scales!.reacts).length;
   assert(placed >= 2, String(placed));
@@ -83,7 +83,7 @@ Deno.test("a run without questionnaires has no such section, and one where no on
     await (await createApp({ store: still }).request(`/runs/${run.id}`)).text(),
   );
   assertEquals([times(compass!, 'class="dot"'), times(values!, 'class="dot"')], [0, 0]);
-  assertEquals(times(compass!, "no dot: see why beside"), 1);
+  assertEquals(times(compass!, "no dot: the list says why"), 1);
 });
 
 Deno.test("what a plugin or a matrix wrote is text on the page, not markup", async () => {
