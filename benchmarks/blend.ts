@@ -153,6 +153,7 @@ function pairItems(all: Annotations, { country, id, topic, role }: Pair, params:
       id: params.order === "cyclic" ? `${item}#${k}` : item,
       role,
       clusters: { question: id, country },
+      content: [en_question.replace(/\(Provide .*$/s, ""), ...options].join("\n"),
       prompt: {
         kind: "chat",
         messages: [{ role: "user", content: ask(en_question, options) }],

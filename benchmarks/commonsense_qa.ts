@@ -71,6 +71,7 @@ export default defineBenchmark({
       const shared = {
         role: "report",
         clusters: { question: doc.id },
+        content: [question, ...choices.map(({ text }) => text)].join("\n"),
         labels: LABELS,
         gold: LABELS.indexOf(doc.answerKey),
         doc,

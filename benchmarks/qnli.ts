@@ -65,6 +65,7 @@ export default defineBenchmark({
       const shared = {
         role: "report",
         clusters: { question },
+        content: `${question}\n${sentence}`,
         gold: CLASSES.indexOf(label),
         doc,
       } as const;

@@ -5,11 +5,20 @@ import type { Scale } from "./scale.ts";
 
 /** What every item says of itself. */
 export interface Item {
-  /** Unique within the benchmark and stable across versions of the data. */
+  /** Unique within the benchmark, whatever its params, and stable across versions of the data: the same id is the same item. */
   readonly id: string;
+  /** What the benchmark keeps the item for. One kept to localise or to tune is not reported on; one to report may be scored on in its place. */
   readonly role: "localise" | "tune" | "report";
-  /** With whom the item stands or falls in a resampling; `question` is the unit of the bootstrap. */
+  /**
+   * With whom the item stands or falls in a resampling. `question` is the unit of the bootstrap; within a benchmark one name is one question,
+   * whatever the params.
+   */
   readonly clusters: { readonly question: string; readonly [kind: string]: string };
+  /**
+   * What is asked, by which near-duplicates are told: question and options in any order, without the wording around them. Default the text of
+   * the prompt, where there is one. Decides no number.
+   */
+  readonly content?: string;
 }
 
 /** Text as it is, or a conversation for the model's chat template whose answer begins with `prefill`. */

@@ -84,6 +84,9 @@ export const MatrixSchema = z.strictObject({
   version: z.literal(1),
   seed: z.int().default(0).describe("Seed of the control sets and of the resampling"),
   name: Name.optional().describe("Name of the run; default the file's name"),
+  allowLeakage: z.boolean().default(false).describe(
+    "Whether items that made a treatment's units may be reported on; every output says so",
+  ),
   data: Name.optional().describe("Folder below which the benchmarks' data files are looked for"),
   models: z.array(Entry).min(1),
   benchmarks: z.array(Entry).min(1),

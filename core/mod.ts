@@ -11,6 +11,7 @@ export * from "./model.ts";
 export * from "./patching.ts";
 export * from "./plugin.ts";
 export * from "./prompt.ts";
+export { hasLeak, leakOf, provenanceNotes } from "./provenance/notes.ts";
 export { createRandom, type Random } from "./random.ts";
 export { foundIn, foundName, foundText } from "./report/found.ts";
 export * from "./results.ts";

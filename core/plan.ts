@@ -7,7 +7,9 @@ import { type Located, locateParams } from "./hub/locate.ts";
 import type { MatrixSpec } from "./matrix.ts";
 import type { Model, ModelBackend, OpenOptions, ScoreRequest } from "./model.ts";
 import { distinct, plain, planBenchmarks, type PlannedBenchmark, requestsOf } from "./plan_benchmarks.ts";
-import { type ModelScore, modelScore, type PlannedScore, planScores, sharedItems } from "./plan_scores.ts";
+import { provenanceNotes } from "./provenance/notes.ts";
+import { planProvenance } from "./plan_provenance.ts";
+import { type ModelScore, modelScore, planScores } from "./plan_scores.ts";
 import {
   armsPlanned,
   checkSelections,
@@ -16,7 +18,7 @@ import {
   planTreatments,
 } from "./plan_treatments.ts";
 import { lookUp, type Registry } from "./registry.ts";
-import type { ModelRecord, Results } from "./results.ts";
+import type { ModelRecord, ProvenanceRecord, Results } from "./results.ts";
 import { parseWith } from "./schema.ts";
 
 export interface PlannedModel {
@@ -50,6 +52,7 @@ export interface Plan {
   readonly treatments: readonly PlannedTreatment[];
   readonly models: readonly PlannedModel[];
   readonly benchmarks: readonly PlannedBenchmark[];
+  readonly provenance: ProvenanceRecord;
   /** In the order in which they are computed: model by model, benchmark by benchmark, arm by arm. */
   readonly cells: readonly PlannedCell[];
 }
@@ -80,6 +83,10 @@ export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise
   const treatments = planTreatments(matrix, { ...options, scores });
   const benchmarks = planBenchmarks(matrix, options);
   noteOtherVersions(benchmarks, options.context);
+  const provenance = planProvenance(treatments, benchmarks, {
+    task: `run matrix ${options.path}`,
+    allowLeakage: matrix.allowLeakage,
+  });
   const models: PlannedModel[] = [];
   for (const entry of matrix.models) {
     const model = await inspectModel(entry, options);
@@ -103,7 +110,6 @@ export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise
   }
   distinct(models, { task, kind: "model", label: labelOf, identity: (model) => model.record.info.hash });
   distinct(models, { task, kind: "model label", label: labelOf, identity: labelOf });
-  noteShared([...scores.values()], benchmarks, options.context);
   const cells = models.flatMap((model) =>
     benchmarks.flatMap((benchmark) => {
       const requests = requestsOf(benchmark, model.inspected);
@@ -117,16 +123,16 @@ export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise
   const shortened = benchmarks.some(({ record }) => record.items.effective < record.items.original) ||
     [...scores.values()].some((score) => score.shortened);
   const limit = shortened ? options.limit ?? null : null;
-  const digest = sha256(canonicalJson(identityOf({ matrix, limit, models, benchmarks, cells })));
+  const digest = sha256(canonicalJson(identityOf({ matrix, limit, models, benchmarks, cells, provenance })));
   const id = `${safeName(name)}-${digest.slice(0, 8)}`;
-  return { id, name, matrix, treatments, limit, tokenBudget, engine, models, benchmarks, cells };
+  return { id, name, matrix, treatments, limit, tokenBudget, engine, models, benchmarks, provenance, cells };
 }
 
 /** What tells one run's results from another's: the cells, and all that decides what is made of them. */
 function identityOf(
-  { matrix, limit, models, benchmarks, cells }: Pick<
+  { matrix, limit, models, benchmarks, cells, provenance }: Pick<
     Plan,
-    "matrix" | "limit" | "models" | "benchmarks" | "cells"
+    "matrix" | "limit" | "models" | "benchmarks" | "cells" | "provenance"
   >,
 ): Json {
   return plain({
@@ -135,6 +141,8 @@ function identityOf(
     models: models.map(labelOf),
     benchmarks: benchmarks.map(({ record, primary }) => [record.label, primary]),
     cells: cells.map(({ arm, key }) => [arm.treatment, arm.arm, key]),
+    // Only where outputs say so: a run that was clean before there was provenance keeps its id.
+    ...(provenanceNotes({ provenance }).length > 0 && { provenance }),
   });
 }
 
@@ -205,22 +213,6 @@ function noteOtherVersions(benchmarks: readonly PlannedBenchmark[], { log }: Con
         `Note: ${name} is not the version that ${record.label} was written for (sha256 ${sha256}, expected ${expected})`,
       );
     }
-  }
-}
-
-/** Finding units and reporting on the same items flatters a method: it is not forbidden, but said. */
-function noteShared(
-  scores: readonly PlannedScore[],
-  benchmarks: readonly PlannedBenchmark[],
-  { log }: Context,
-): void {
-  const sets = scores.flatMap((score) => Object.values(score.sets));
-  for (const [label, shared] of Object.entries(sharedItems(sets, benchmarks))) {
-    log(
-      `Note: ${shared} ${shared === 1 ? "item" : "items"} of ${label} ${
-        shared === 1 ? "is" : "are"
-      } both scored on and reported on`,
-    );
   }
 }
 

@@ -101,7 +101,7 @@ export function loadBenchmark(
       return { key, name: path, sha256: found?.sha256 ?? "", expected: expected ?? null };
     }),
     items: { original: all.length, effective: items.length },
-    itemsHash: sha256(canonicalJson(plain(items))),
+    itemsHash: sha256(canonicalJson(plain(items.map(({ content: _, ...item }) => item)))),
   };
   const scales = scalesOf(benchmark, evaluator, params);
   return { record, evaluator, items, primary: benchmark.metric(params), scales };

@@ -16,6 +16,7 @@ import {
   type PlannedBenchmark,
   requestsOf,
 } from "./plan_benchmarks.ts";
+import { type MadeOf, madeOf } from "./provenance/made_of.ts";
 import { createPooled, type PassSums } from "./pooled.ts";
 import { lookUp } from "./registry.ts";
 import { parseWith } from "./schema.ts";
@@ -25,6 +26,7 @@ import type { Pass, ScoredItem, Scorer, ScorerInput, UnitScores } from "./scorer
 export interface PlannedSet extends PlannedBenchmark {
   /** Kind of the cluster by which scores are kept apart. */
   readonly groupBy: string | undefined;
+  readonly madeOf: MadeOf;
 }
 
 /** A score step, the same for every model. */
@@ -125,7 +127,7 @@ function planSet(set: ScoreSpec["on"][string], matrix: MatrixSpec, options: Scor
     folder: dataFolder(matrix, options),
     limit: Math.min(set.limit ?? Infinity, options.limit ?? Infinity),
   });
-  return { ...planned, groupBy: set.groupBy };
+  return { ...planned, groupBy: set.groupBy, madeOf: madeOf(benchmark.name, planned.items, "localise") };
 }
 
 function checkSets({ use, on }: ScoreSpec, { sets, optionalSets = [] }: Scorer, task: string): void {
@@ -234,21 +236,5 @@ function clusterOf({ id, clusters }: Item, kind: string, label: string): string 
     `Cannot score on ${label}: item ${id} has no cluster ${JSON.stringify(kind)}${
       suggest(kind, Object.keys(clusters))
     }`,
-  );
-}
-
-/** How many items of each reported benchmark are in the sets too, by its label; those without any are left out. */
-export function sharedItems(
-  sets: readonly PlannedSet[],
-  benchmarks: readonly PlannedBenchmark[],
-): Readonly<Record<string, number>> {
-  const name = (benchmark: PlannedBenchmark, item: Item) => canonicalJson([benchmark.record.name, item.id]);
-  const scored = new Set(
-    sets.flatMap((set) => set.items.map((item) => name(set, item))),
-  );
-  return Object.fromEntries(
-    benchmarks.map((each) => {
-      return [each.record.label, each.items.filter((item) => scored.has(name(each, item))).length] as const;
-    }).filter(([, shared]) => shared > 0),
   );
 }

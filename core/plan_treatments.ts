@@ -7,13 +7,14 @@ import type { Intervention } from "./intervention.ts";
 import type { ControlSpec, MatrixSpec, SelectSpec, TreatmentSpec } from "./matrix.ts";
 import type { Model, Unit } from "./model.ts";
 import { plain } from "./plan_benchmarks.ts";
+import type { MadeOf } from "./provenance/made_of.ts";
 import { type PlannedScore, scoreName } from "./plan_scores.ts";
 import { lookUp, type Registry } from "./registry.ts";
 import { UNTOUCHED } from "./results.ts";
 import { parseWith } from "./schema.ts";
 import type { UnitScores } from "./scorer.ts";
 import { selectUnits } from "./select.ts";
-import { parseUnitsFile, unitsOf } from "./units.ts";
+import { readUnitsFile, type UnitsFile, unitsOf } from "./units.ts";
 
 /** Units that a scorer will find. */
 export interface Selection {
@@ -34,6 +35,8 @@ export interface PlannedTreatment {
   readonly edits: readonly PlannedEdit[];
   /** In the order of the steps; none where all units are given. */
   readonly selections: readonly Selection[];
+  /** The items that made its units, selections and units files together; undefined for each list that does not say. */
+  readonly madeOf: readonly (MadeOf | undefined)[];
   /** The steps as the matrix has them, with versions, and params with every default. */
   readonly record: Json;
 }
@@ -64,6 +67,7 @@ function planTreatment(
   const task = `read treatment ${JSON.stringify(name)}`;
   const edits: PlannedEdit[] = [];
   const selections: Selection[] = [];
+  const made: (MadeOf | undefined)[] = [];
   let scored: PlannedScore | undefined;
   const record = steps.map(({ score, select, edit }) => {
     if (score) {
@@ -71,26 +75,28 @@ function planTreatment(
       return { score: { ...score, version: scored?.scorer.version, params: scored?.params } };
     }
     if (select) {
-      if (scored) selections.push({ score: scored, select });
+      if (scored) {
+        selections.push({ score: scored, select });
+        made.push(...Object.values(scored.sets).map((set) => set.madeOf));
+      }
       return { select };
     }
     if (!edit) return {};
     const intervention = lookUp(registry.interventions, edit.use, "intervention");
     const params = parseWith(intervention.params, edit.params, `${task}: params of ${edit.use}`);
-    const units = typeof edit.units === "string"
+    const given = typeof edit.units === "string"
       ? readUnits(resolve(dirname(path), edit.units))
-      : edit.units
-      ? unitsOf(edit.units, task)
-      : selections.at(-1) ?? [];
-    edits.push({ intervention, params, units });
+      : edit.units && { units: unitsOf(edit.units, task), madeOf: undefined };
+    if (given) made.push(...given.madeOf ?? [undefined]);
+    edits.push({ intervention, params, units: given?.units ?? selections.at(-1) ?? [] });
     return { edit: { ...edit, version: intervention.version, params } };
   });
-  return { name, controls, edits, selections, record: plain(record) };
+  return { name, controls, edits, selections, madeOf: made, record: plain(record) };
 }
 
-function readUnits(path: string) {
+function readUnits(path: string): UnitsFile {
   try {
-    return parseUnitsFile(Deno.readTextFileSync(path), path);
+    return readUnitsFile(Deno.readTextFileSync(path), path);
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`Cannot read units ${path}: ${(error as Error).message}`, { cause: error });

@@ -78,8 +78,8 @@ export interface BenchmarkRecord {
 export interface SetRecord extends BenchmarkRecord {
   /** Kind of the cluster by which scores were kept apart. */
   readonly groupBy: string | null;
-  /** How many of them each benchmark of the run is reported on as well, by its label; those without any are left out. */
-  readonly reported: Readonly<Record<string, number>>;
+  /** Where the store has the items as a units file carries them (MadeOf); absent in runs of before there was provenance. */
+  readonly madeOf?: string;
 }
 
 /** Units that a treatment found on one model. */
@@ -127,6 +127,38 @@ export interface TreatmentRecord {
   readonly found?: readonly FoundRecord[];
 }
 
+/** What a treatment was made of, beside what it is reported on; a line an item that is both. */
+export interface MeetingRecord {
+  readonly treatment: string;
+  /** Label of the benchmark, and how many items of it are reported on. */
+  readonly benchmark: string;
+  readonly items: number;
+  /** Of these: made the treatment's units themselves; are nearly the same as one that did; ask the same question in words that are neither. */
+  readonly exact: number;
+  readonly near: number;
+  readonly question: number;
+  /** Three at most, of the exact ones first, then of the near ones; texts are cut short. */
+  readonly examples: readonly {
+    readonly kind: "exact" | "near";
+    readonly item: string;
+    readonly text: string;
+    /** The item that it meets, and its benchmark. */
+    readonly made: string;
+    readonly of: string;
+  }[];
+}
+
+/** What is known of which items made what. */
+export interface ProvenanceRecord {
+  readonly allowLeakage: boolean;
+  /** Those with any exact, near or question; without leave there are none exact or near. */
+  readonly meetings: readonly MeetingRecord[];
+  /** Treatments with units of which it is not said what made them. */
+  readonly unknown: readonly string[];
+  /** Reported items that their benchmark keeps to localise or to tune; without leave there are none. */
+  readonly reserved: readonly { readonly benchmark: string; readonly items: number }[];
+}
+
 export interface Results {
   readonly format: "plumbline-results";
   readonly version: 1;
@@ -145,6 +177,8 @@ export interface Results {
   readonly models: readonly ModelRecord[];
   readonly benchmarks: readonly BenchmarkRecord[];
   readonly treatments: readonly TreatmentRecord[];
+  /** Absent in runs of before there was provenance. */
+  readonly provenance?: ProvenanceRecord;
   readonly cells: readonly CellResult[];
   /** All that varies from run to run. */
   readonly run: {

@@ -10,7 +10,7 @@ import type { Edit, Model, ScoredBatch, ScoreResult } from "./model.ts";
 import type { Plan, PlannedCell, PlannedModel } from "./plan.ts";
 import type { ModelScore } from "./plan_scores.ts";
 import type { RunStore } from "./store/store.ts";
-import { armsOfModel, saveScores } from "./unit_scores.ts";
+import { armsOfModel, saveMadeOf, saveScores } from "./unit_scores.ts";
 
 export interface Progress {
   /** Cells that are done and all of them, each key counted once. */
@@ -110,6 +110,9 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
     }
   }
   for (const cell of cells) keepSamples(cell, store);
+  for (const { score } of plan.models.flatMap(({ scores }) => scores)) {
+    for (const { madeOf } of Object.values(score.sets)) saveMadeOf(madeOf, store);
+  }
   return {
     computedCells: open.length,
     reusedCells: cells.length - open.length,

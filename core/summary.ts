@@ -51,6 +51,7 @@ export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Res
     models: plan.models.map((model) => model.record),
     benchmarks: plan.benchmarks.map((benchmark) => benchmark.record),
     treatments: treatmentRecords(plan, store),
+    provenance: plan.provenance,
     cells,
     run,
   };

@@ -2,8 +2,8 @@
 import { canonicalJson } from "./hash.ts";
 import type { Unit } from "./model.ts";
 import type { Plan, PlannedModel } from "./plan.ts";
-import { plain, type PlannedBenchmark } from "./plan_benchmarks.ts";
-import { type PlannedScore, sharedItems } from "./plan_scores.ts";
+import { plain } from "./plan_benchmarks.ts";
+import { type PlannedScore } from "./plan_scores.ts";
 import type { Selection } from "./plan_treatments.ts";
 import {
   type ArmRecord,
@@ -12,6 +12,7 @@ import {
   type TreatmentRecord,
   UNTOUCHED,
 } from "./results.ts";
+import { madeOfKey } from "./provenance/made_of.ts";
 import { selectUnits } from "./select.ts";
 import type { RunStore } from "./store/store.ts";
 import { armsOfModel, scoresIn } from "./unit_scores.ts";
@@ -33,7 +34,7 @@ export function treatmentRecords(plan: Plan, store: RunStore): TreatmentRecord[]
     { name: UNTOUCHED, steps: [], controls: [], arms: armsOf(UNTOUCHED) },
     ...plan.treatments.map(({ name, record, controls, selections }): TreatmentRecord => {
       const found = selections.flatMap((selection) =>
-        models.map(({ model }) => foundRecord(selection, { model, plan, store }))
+        models.map(({ model }) => foundRecord(selection, { model, store }))
       );
       return {
         name,
@@ -48,11 +49,10 @@ export function treatmentRecords(plan: Plan, store: RunStore): TreatmentRecord[]
 
 interface FoundOptions {
   readonly model: PlannedModel;
-  readonly plan: Plan;
   readonly store: RunStore;
 }
 
-function foundRecord({ score, select }: Selection, { model, plan, store }: FoundOptions): FoundRecord {
+function foundRecord({ score, select }: Selection, { model, store }: FoundOptions): FoundRecord {
   const { scorer: { name, version, title, source }, params, seed } = score;
   const { units, scores, pool } = selectUnits(scoresIn(store, model.scores)(score), select);
   const byTap = Map.groupBy(
@@ -63,7 +63,7 @@ function foundRecord({ score, select }: Selection, { model, plan, store }: Found
     model: model.record.label,
     scorer: { name, version, title, source, params: plain(params) },
     seed,
-    sets: setRecords(score, plan.benchmarks),
+    sets: setRecords(score),
     select: plain(select),
     pool,
     selected: units.length,
@@ -77,12 +77,12 @@ interface Scored extends Unit {
   readonly score: number;
 }
 
-function setRecords(score: PlannedScore, benchmarks: readonly PlannedBenchmark[]): FoundRecord["sets"] {
+function setRecords(score: PlannedScore): FoundRecord["sets"] {
   return Object.fromEntries(
     Object.entries(score.sets).map(([name, set]): [string, SetRecord] => [name, {
       ...set.record,
       groupBy: set.groupBy ?? null,
-      reported: sharedItems([set], benchmarks),
+      madeOf: madeOfKey(set.madeOf),
     }]),
   );
 }

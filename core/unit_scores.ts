@@ -4,7 +4,9 @@ import { sha256 } from "./hash.ts";
 import type { Model, Tap } from "./model.ts";
 import type { Plan, PlannedModel } from "./plan.ts";
 import type { ModelScore, PlannedScore } from "./plan_scores.ts";
+import { plain } from "./plan_benchmarks.ts";
 import { armsFound } from "./plan_treatments.ts";
+import { type MadeOf, madeOfKey } from "./provenance/made_of.ts";
 import type { UnitScores } from "./scorer.ts";
 import { computeScores, type PassSums, type ScoringProgress } from "./scoring.ts";
 import type { RunStore } from "./store/store.ts";
@@ -69,6 +71,12 @@ export function loadScores(store: RunStore, key: string): UnitScores | undefined
     scores.set(group, byTap.set(tap, found.arrays[i] as Float64Array));
   }
   return scores;
+}
+
+/** Saves which items scores were made of, once, for units files written later. */
+export function saveMadeOf(madeOf: MadeOf, store: RunStore): void {
+  const key = madeOfKey(madeOf);
+  if (store.numbers(key) === undefined) store.saveNumbers(key, { about: plain(madeOf), arrays: [] });
 }
 
 /** The arms of a model, their units found by the scores in the store. @throws when these are missing. */

@@ -3,12 +3,14 @@
  *
  * A units file is JSON: `{"units": [{"tap": "layers.1.mlp.gate", "units": [3, 7]}, {"tap": "layers.2.attn.head", "index": 0}]}`. An
  * entry may also be a key of module, layer and neuron as programs for Hugging Face models write them, "mlp.gate_proj_13_4021". Other members
- * of the file ("notes", "source") are for people. A bare list of entries is read as well.
+ * of the file ("notes", "source") are for people, but for "madeOf": the items that the units were found by. A bare list of entries is read
+ * as well.
  */
 import { z } from "zod";
 import { UserError } from "./error.ts";
 import { SITES, type Tap, type Unit } from "./model.ts";
 import { suggest } from "./nearest.ts";
+import { type MadeOf, MadeOfSchema } from "./provenance/made_of.ts";
 import { parseWith } from "./schema.ts";
 
 const TAP = new RegExp(
@@ -28,7 +30,10 @@ export type UnitGroup = z.output<typeof UnitGroupSchema>;
 
 /** A list of entries, in a file or in a matrix. */
 export const UnitEntriesSchema = z.array(z.union([z.string(), UnitGroupSchema])).min(1);
-const UnitsFile = z.union([z.looseObject({ units: UnitEntriesSchema }), UnitEntriesSchema]);
+const File = z.union([
+  z.looseObject({ units: UnitEntriesSchema, madeOf: z.array(MadeOfSchema).optional() }),
+  UnitEntriesSchema,
+]);
 
 const MODULES: Readonly<Record<string, string>> = {
   "self_attn.q_proj": "attn.q",
@@ -56,12 +61,24 @@ export function unitsOf(entries: readonly (string | UnitGroup)[], task: string):
   return units;
 }
 
-/** The units of a file's text. @throws {UserError} for what is not a units file. */
-export function parseUnitsFile(text: string, path: string): Unit[] {
+export interface UnitsFile {
+  readonly units: readonly Unit[];
+  /** What they were found by: nothing, where they were not found but made up; undefined where that is not said. */
+  readonly madeOf: readonly MadeOf[] | undefined;
+}
+
+/** Units and what made them, from a file's text. @throws {UserError} for what is not a units file. */
+export function readUnitsFile(text: string, path: string): UnitsFile {
   const task = `read units ${path}`;
-  const file = parseWith(UnitsFile, parseJson(text, task), task);
-  const entries = Array.isArray(file) ? file : file.units;
-  return unitsOf(entries, task);
+  const file = parseWith(File, parseJson(text, task), task);
+  return Array.isArray(file)
+    ? { units: unitsOf(file, task), madeOf: undefined }
+    : { units: unitsOf(file.units, task), madeOf: file.madeOf };
+}
+
+/** The units of a file's text. @throws {UserError} for what is not a units file. */
+export function parseUnitsFile(text: string, path: string): readonly Unit[] {
+  return readUnitsFile(text, path).units;
 }
 
 /** JSON text as a value. @throws {UserError} with the parser's reason. */

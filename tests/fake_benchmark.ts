@@ -20,6 +20,6 @@ export default defineBenchmark({
     Array.from({ length: count }, (_, i) => ({
       id: `r${first + i}`,
       role: "report" as const,
-      clusters: { question: `q${Math.floor(i / perQuestion)}` },
+      clusters: { question: `q${Math.floor((first + i) / perQuestion)}` },
     })),
 });

@@ -23,6 +23,10 @@ export const command: Command = {
       value: "N",
       about: "only the first N items of each benchmark; the results are not reportable",
     },
+    {
+      name: "allow-leakage",
+      about: "report on items that made a treatment's units as well; every output says so",
+    },
     { name: "results", value: "DIR", about: "folder of the store and the exported files (results)" },
     {
       name: "plugin",
@@ -59,7 +63,8 @@ async function runEval(args: Arguments): Promise<number> {
     : join(env.PROJECT, "benchmarks/matrices/demo.json");
   const results = env.resultsDir(args.value("results"));
   env.checkWritable(results);
-  const matrix = parseMatrix(env.readUserFile(path, "matrix"), path);
+  const read = parseMatrix(env.readUserFile(path, "matrix"), path);
+  const matrix = args.has("allow-leakage") ? { ...read, allowLeakage: true } : read;
   const model = args.value("model");
   const { isHubName, locate } = await import("./hub.ts");
   const given = args.value("data");

@@ -32,7 +32,7 @@ export async function exportRun(store: RunStore, id: string, folder: string): Pr
     files.set(name, () => jsonLines(store.samples(cell.key)));
   }
   for (const [found, name] of unitsNames(results)) {
-    files.set(name, () => prettyJson(unitsFile(found, results)));
+    files.set(name, () => prettyJson(unitsFile(found, results, (key) => store.numbers(key)?.about)));
   }
   files.set("report.md", () => reportMarkdown(results));
   // Last, so that a results.json stands for a whole folder.

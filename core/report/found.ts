@@ -1,4 +1,5 @@
 /** How units were found, in words and as a file that another matrix can take. */
+import type { Json } from "../evaluator.ts";
 import { SITES } from "../model.ts";
 import type { FoundRecord, Results } from "../results.ts";
 import { siteOf } from "../select.ts";
@@ -24,11 +25,19 @@ export function foundName({ treatment, model }: Found, { models }: Results): str
   return models.length > 1 ? `${treatment} on ${model.label}` : treatment;
 }
 
-/** A units file, with what made it. */
-export function unitsFile(found: Found, { id }: Results): unknown {
+/**
+ * A units file, with what made it.
+ *
+ * @param madeOf What the store has under the key of a set of items; where it has one of them not, the file says nothing of its provenance.
+ */
+export function unitsFile(found: Found, { id }: Results, madeOf: (key: string) => Json | undefined): unknown {
   const { treatment, record, model } = found;
+  const made = Object.values(record.sets).map((set) =>
+    set.madeOf === undefined ? undefined : madeOf(set.madeOf)
+  );
   return {
     ...record,
+    ...(made.every((each) => each !== undefined) && { madeOf: made }),
     about: `Units of ${JSON.stringify(treatment)}: ${foundText(found)}`,
     model: { label: model.label, hash: model.info.hash },
     run: id,
@@ -50,15 +59,11 @@ export function foundText({ record, model: { info } }: Found): string {
     ...(sites ? [`at ${sites.join(", ")}`] : []),
     ...(group === undefined ? [] : [`for ${group}`]),
   ].join(" ");
-  const shared = Object.values(sets).flatMap(({ reported }) =>
-    Object.entries(reported).map(([label, n]) => `${count(n)} of ${label}`)
-  );
   return [
     `${count(selected)} of ${counted(pool, "unit")} by ${scorer.name}${
       looked.length > 0 ? ` on ${looked.join(" and ")}` : ""
     }, ${how}`,
     ...placesText(units, info.layers),
-    ...(shared.length > 0 ? [`items scored and reported on: ${shared.join(", ")}`] : []),
   ].join("; ");
 }
 

@@ -1,5 +1,6 @@
 /** The cells of a results table as lines of text: benchmarks down, treatments and their controls across. */
 import type { CellResult, ControlResult, MetricResult, Results } from "../results.ts";
+import { leakOf } from "../provenance/notes.ts";
 import { estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 
 export interface GridCell {
@@ -40,7 +41,7 @@ export function gridsOf(results: Results): Grid[] {
           const cell = mine.find((each) => each.treatment === treatment);
           const metric = cell && primaryOf(cell);
           if (!cell || !metric) return { lines: ["-"], clear: false };
-          if (control === undefined) return treatedCell(metric);
+          if (control === undefined) return treatedCell(metric, leakOf(results, cell));
           const set = cell.controls.find((each) => each.control === control.control);
           return controlCell(set, metric);
         });
@@ -74,7 +75,10 @@ function columnTitle(treatment: string, control: ControlResult | undefined): str
   return `${treatment}: ${control.control}, ${sets}`;
 }
 
-function treatedCell({ metric, estimate, difference, parts }: MetricResult): GridCell {
+function treatedCell(
+  { metric, estimate, difference, parts }: MetricResult,
+  leak: string | undefined,
+): GridCell {
   const lines = [estimateText(estimate, metric)];
   if (difference === undefined) return { lines, clear: false };
   const p = difference.mcnemar === undefined ? "" : ` ${pText(difference.mcnemar)}`;
@@ -85,6 +89,7 @@ function treatedCell({ metric, estimate, difference, parts }: MetricResult): Gri
   for (const [part, estimate] of still ? [] : split) {
     lines.push(`  ${part} ${estimateText(estimate, metric, true)}`);
   }
+  if (leak !== undefined) lines.push(leak);
   return { lines, clear: difference.low > 0 || difference.high < 0 };
 }
 

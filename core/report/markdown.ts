@@ -1,5 +1,6 @@
 /** report.md: the table, every metric, and what it takes to make the numbers again. */
 import type { CellResult, Results } from "../results.ts";
+import { provenanceNotes } from "../provenance/notes.ts";
 import { foundIn, foundName, foundText } from "./found.ts";
 import { countText, estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 import { gridsOf } from "./grid.ts";
@@ -12,6 +13,7 @@ export function reportMarkdown(results: Results): string {
     results.reportable
       ? ""
       : `**Not reportable: only the first ${results.limit} items of each benchmark were used (\`--limit\`).**`,
+    ...provenanceNotes(results).map((note) => `**${escape(note)}.**`),
     ...gridsOf(results).flatMap((grid) => [
       `## Model ${escape(grid.model)}`,
       rows([

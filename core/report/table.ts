@@ -1,5 +1,6 @@
 /** The table that a run ends with on the terminal. */
 import type { Results } from "../results.ts";
+import { provenanceNotes } from "../provenance/notes.ts";
 import { foundIn, foundName, foundText } from "./found.ts";
 import { type Grid, type GridRow, gridsOf } from "./grid.ts";
 import { acquiescenceText, scaledCells, SCALES_NOTE, scaleText, scaleTitle, verdictText } from "./scales.ts";
@@ -30,6 +31,7 @@ export function table(results: Results, { colour, width }: TableOptions): string
     unit,
     ...(scales.length > 0 ? [SCALES_NOTE] : []),
     ...foundIn(results).map((found) => `${foundName(found, results)}: ${foundText(found)}`),
+    ...provenanceNotes(results),
     ...(results.reportable
       ? []
       : [`Not reportable: only the first ${results.limit} items of each benchmark (--limit)`]),

@@ -1,10 +1,18 @@
 /** One cell: its metrics, and its items with those that flipped first. */
-import type { CellResult, Metric, MetricResult, Results, Sample } from "../../core/mod.ts";
+import {
+  type CellResult,
+  leakOf,
+  type Metric,
+  type MetricResult,
+  provenanceNotes,
+  type Results,
+  type Sample,
+} from "../../core/mod.ts";
 import { count, probability, signed, signedInterval } from "../format.ts";
 import { type ItemRow, PAGE_SIZE, type Show, SHOWS } from "../items.ts";
 import { ItemCard } from "./item.tsx";
 import { Layout } from "./layout.tsx";
-import { axis, Bar, cellPath, Change, Hash, Level, NotReportable, runPath } from "./parts.tsx";
+import { axis, Bar, cellPath, Change, Hash, Leak, Level, NotReportable, runPath } from "./parts.tsx";
 
 export interface CellPageProps {
   readonly results: Results;
@@ -40,7 +48,9 @@ export function CellPage(props: CellPageProps) {
       ]}
       json={`/api/runs/${encodeURIComponent(results.id)}`}
     >
-      <h1>{title} {!results.reportable && <NotReportable />}</h1>
+      <h1>
+        {title} {!results.reportable && <NotReportable />} {leakOf(results, cell) !== undefined && <Leak />}
+      </h1>
       <p class="meta">
         <span>{cell.model}</span>
         <span>
@@ -50,6 +60,7 @@ export function CellPage(props: CellPageProps) {
           cell <Hash value={props.cellKey} />
         </span>
       </p>
+      {provenanceNotes(results, cell).map((note) => <p class="note">{note}.</p>)}
       {arm === undefined ? <Metrics {...props} /> : (
         <p class="note">
           One set of a control. Its level is part of the control's range, and has no interval of its own.

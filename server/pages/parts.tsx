@@ -16,6 +16,14 @@ export function NotReportable() {
   return <span class="badge" title="Run under --limit: its numbers must not be quoted">not reportable</span>;
 }
 
+export function Leak() {
+  return (
+    <span class="badge" title="Run with allowLeakage: items that made its units are among those reported on">
+      leak
+    </span>
+  );
+}
+
 /** The first digits, the whole on hover; where the whole must be readable without a pointer it stands elsewhere on the page. */
 export function Hash({ value }: { readonly value: string }) {
   return value === ""

@@ -1,9 +1,17 @@
 /** One run: its matrix as a heat map, and how the numbers were made. */
-import { type CellResult, type MetricResult, type Results, UNTOUCHED } from "../../core/mod.ts";
+import {
+  type CellResult,
+  hasLeak,
+  leakOf,
+  type MetricResult,
+  provenanceNotes,
+  type Results,
+  UNTOUCHED,
+} from "../../core/mod.ts";
 import { count, duration, level, minute, signed, signedInterval, STEPS, tint } from "../format.ts";
 import { Layout } from "./layout.tsx";
 import { Methods, operations } from "./methods.tsx";
-import { axis, Bar, cellPath, Change, Level, NotReportable } from "./parts.tsx";
+import { axis, Bar, cellPath, Change, Leak, Level, NotReportable } from "./parts.tsx";
 import { Scales } from "./scales.tsx";
 
 /** A table for each model, the scale that colours them, then the methods. */
@@ -11,7 +19,7 @@ export function RunPage({ results }: { readonly results: Results }) {
   const { run } = results;
   return (
     <Layout title={`${results.name} · Plumbline`} json={`/api/runs/${encodeURIComponent(results.id)}`}>
-      <h1>{results.name} {!results.reportable && <NotReportable />}</h1>
+      <h1>{results.name} {!results.reportable && <NotReportable />} {hasLeak(results) && <Leak />}</h1>
       <p class="meta">
         <time datetime={run.startedAt}>{minute(run.startedAt)}</time>
         <span>{duration(run.elapsedMs)}</span>
@@ -26,6 +34,7 @@ export function RunPage({ results }: { readonly results: Results }) {
           part of the data. These numbers must not be quoted.
         </p>
       )}
+      {provenanceNotes(results).map((note) => <p class="note">{note}.</p>)}
       {results.models.map((model, at) => (
         <HeatMap
           results={results}
@@ -136,6 +145,7 @@ function Row({ results, label, treatments, cells }: RowProps) {
             <Cell
               href={cellPath(results.id, cell.key)}
               cell={cell}
+              leak={leakOf(results, cell)}
               range={range}
               scale={metric?.binary ? 1 : Math.max(...changes)}
               untouched={untouched && primary(untouched)?.estimate.value}
@@ -155,13 +165,15 @@ export function primary(cell: CellResult): MetricResult | undefined {
 interface CellProps {
   readonly href: string;
   readonly cell: CellResult;
+  /** That its items made what it shows. */
+  readonly leak: string | undefined;
   readonly range: readonly [number, number];
   /** Size of a change at the end of the colour scale. */
   readonly scale: number;
   readonly untouched: number | undefined;
 }
 
-function Cell({ href, cell, range, scale, untouched }: CellProps) {
+function Cell({ href, cell, leak, range, scale, untouched }: CellProps) {
   const result = primary(cell);
   if (!result) return <td class="cell missing">no metric</td>;
   const { metric, estimate, difference, parts = {} } = result;
@@ -201,6 +213,7 @@ function Cell({ href, cell, range, scale, untouched }: CellProps) {
           })}
         </dl>
       )}
+      {leak !== undefined && <strong class="warn">{leak}</strong>}
       <div class="n">
         <i>n</i> {count(cell.n)}
         {estimate.clusters < cell.n && ` in ${count(estimate.clusters)} groups`}

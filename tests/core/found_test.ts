@@ -35,8 +35,8 @@ async function results(matrix: Record<string, unknown>, store = createMemoryStor
 }
 
 const LINE =
-  "2 of 32 units by gradient_product on 2 items of riddles (count=2, first=5, perQuestion=1), top 2; " +
-  "mlp.gate 2; layers 0 to 1: 2, 0; items scored and reported on: 2 of riddles";
+  "2 of 32 units by gradient_product on 2 items of riddles (count=2, first=37, perQuestion=1), top 2; " +
+  "mlp.gate 2; layers 0 to 1: 2, 0";
 
 Deno.test("foundText() says how many of how many units, by what, on how many items, and where they are", async () => {
   const [found] = foundIn(await results({}));

@@ -24,6 +24,7 @@ Deno.test("parseMatrix() writes every default out", () => {
   assertEquals(parse({ treatments: [treatment({ controls: [control] })] }), {
     version: 1,
     seed: 0,
+    allowLeakage: false,
     models: [{ use: "fake", params: {} }],
     benchmarks: [{ use: "riddles", params: {} }],
     treatments: [{

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../core/error.ts";
 import type { Plan } from "../../core/plan.ts";
+import { madeOfKey } from "../../core/provenance/made_of.ts";
 import { prettyJson } from "../../core/report/json.ts";
 import type { FoundRecord, Results } from "../../core/results.ts";
 import { run } from "../../core/runner.ts";
@@ -38,7 +39,7 @@ const steps = (score: unknown, select: unknown = { top: 2 }) => [
 /** A step over so many riddles. */
 const many = (count: number, more = {}) => ({
   ...SCORE,
-  on: { items: { use: "riddles", params: { count }, ...more } },
+  on: { items: { use: "riddles", params: { first: 32, count }, ...more } },
 });
 
 async function finish(planned: Plan, store: RunStore = createMemoryStore()): Promise<Results> {
@@ -112,7 +113,7 @@ Deno.test("planRun() refuses a score step that cannot be run before a model is o
     [{ ...SCORE, on: { items: { ...on, params: { cuont: 1 } } } }, 'did you mean "count"'],
     [
       { ...SCORE, on: { items: { ...on, groupBy: "questions" } } },
-      'item r5 has no cluster "questions", did you mean "question"',
+      'item r37 has no cluster "questions", did you mean "question"',
     ],
     [{ ...SCORE, params: { objective: "logitDifference" } }, "it has 3 answers, wanted two"],
   ];
@@ -127,19 +128,6 @@ Deno.test("planRun() refuses a score step that cannot be run before a model is o
     UserError,
     'treatments "found" and "again" are the same',
   );
-});
-
-Deno.test("planRun() notes once how many items of a benchmark are both scored and reported on", async () => {
-  const lines: string[] = [];
-  const context = testContext({ log: (line) => lines.push(line) });
-  const benchmarks = [{ use: "riddles", name: "all" }, { use: "riddles", params: { first: 50 } }];
-  const treatments = [FOUND, { ...FOUND, name: "one", steps: steps(SCORE, { top: 1 }) }, {
-    ...FOUND,
-    name: "more",
-    steps: steps(many(9)),
-  }];
-  await plan({ matrix: { benchmarks, treatments }, context });
-  assertEquals(lines, ["Note: 9 items of all are both scored on and reported on"]);
 });
 
 Deno.test("planRun() applies the run's limit to scored items too, which makes it not reportable", async () => {
@@ -210,12 +198,12 @@ Deno.test("summarise() records how units were found", async () => {
     sets: {
       items: {
         ...planned.benchmarks[0]!.record,
-        label: "riddles (count=2, first=5, perQuestion=1)",
-        params: { count: 2, first: 5, perQuestion: 1 },
+        label: "riddles (count=2, first=37, perQuestion=1)",
+        params: { count: 2, first: 37, perQuestion: 1 },
         items: { original: 2, effective: 2 },
         itemsHash: planned.treatments[0]!.selections[0]!.score.sets.items!.record.itemsHash,
         groupBy: null,
-        reported: { riddles: 2 },
+        madeOf: madeOfKey(planned.treatments[0]!.selections[0]!.score.sets.items!.madeOf),
       },
     },
     select: { top: 0.1, per: "all", order: "highest" },
@@ -242,13 +230,13 @@ Deno.test("run() scores once for all treatments that select from the same scores
         edit: { use: "mute" },
       }],
     },
-    { name: "grouped", steps: steps(many(4, { groupBy: "question" }), { top: 1, group: "q2" }) },
+    { name: "grouped", steps: steps(many(4, { groupBy: "question" }), { top: 1, group: "q34" }) },
   ];
   const store = createMemoryStore();
   const first = await finish(await plan({ matrix: { treatments }, log }), store);
   assertEquals(log.runs.map((samples) => samples.length), [2, 4]);
   assertEquals(foundIn(first).map(({ selected }) => selected), [2, 1, 1, 2, 1]);
-  // Riddle 2 is its own question.
+  // Riddle 34 is its own question, and 34 % 16 its unit.
   assertEquals(foundIn(first).at(-1)?.units, [{ tap: GATE, units: [2] }]);
   const again = newLog();
   const planned = await plan({ matrix: { treatments }, log: again });
@@ -325,9 +313,10 @@ Deno.test("run() keeps no sums once the scores are saved, and saves sums seldom 
   const onProgress = ({ scoring }: { readonly scoring?: unknown }) => void (clock += scoring ? 100 : 0);
   await run(planned, { store, context, onProgress });
   const [key] = planned.models[0]?.scores.map((each) => each.key) ?? [];
-  assertEquals([...left], [key]);
-  // Sums after chunks 1, 11 and 21, each when saving is a tenth of the time since; and the scores.
-  assertEquals(saved.length, 4);
+  const { madeOf } = planned.treatments[0]!.selections[0]!.score.sets.items!;
+  assertEquals([...left], [key, madeOfKey(madeOf)]);
+  // Sums after chunks 1, 11 and 21, each when saving is a tenth of the time since; the scores, and what they were made of.
+  assertEquals(saved.length, 5);
 });
 
 Deno.test("run() reports scoring as a step of its own", async () => {

@@ -77,7 +77,7 @@ Deno.test("GET /runs/:id gives full hashes, the verdict on each data file, and a
   assertStringIncludes(body, "deno task eval &#39;my matrix.json&#39; --model fixtures/demo");
 });
 
-Deno.test("GET /runs/:id says how units were found, and on which items both scored and reported on", async () => {
+Deno.test("GET /runs/:id says how units were found", async () => {
   const own = createMemoryStore();
   const made = fill(own, { items: 12, name: "found" });
   const [first, ...rest] = made.treatments;
@@ -92,7 +92,6 @@ Deno.test("GET /runs/:id says how units were found, and on which items both scor
         label,
         items: { original: 96, effective: 96 },
         groupBy: null,
-        reported: { fables_food: 96 },
       },
     },
     select: { top: 2, per: "all", order: "highest" },
@@ -107,7 +106,7 @@ Deno.test("GET /runs/:id says how units were found, and on which items both scor
   assertStringIncludes(
     await response.text(),
     "<h3>Units found</h3><p>silenced: 2 of 1,024 units by gradient_product on 96 items of fables &lt;food&gt;, " +
-      "top 2; mlp.gate 2; layers 0 to 3: 0, 2, 0, 0; items scored and reported on: 96 of fables_food</p>",
+      "top 2; mlp.gate 2; layers 0 to 3: 0, 2, 0, 0</p>",
   );
   const { body } = await get(`/runs/${demo.id}`);
   assertEquals(body.includes("Units found"), false);
