@@ -30,7 +30,7 @@ const treated = (use: string, units: unknown, params = {}) => ({
   treatments: [{ name: "edited", steps: [{ edit: { use, params, units } }] }],
 });
 
-const SCORE = { use: "gradient_product", on: { items: { use: "fables", params: { topic: "food" } } } };
+const SCORE = { use: "gradient_product", on: { items: { use: "fables", params: { topic: "work" } } } };
 const steps = (...list: readonly unknown[]) => ({ treatments: [{ name: "found", steps: list }] });
 const scored = (change: Readonly<Record<string, unknown>>, select: unknown = { top: 1 }) =>
   steps({ score: { ...SCORE, ...change } }, { select }, { edit: { use: "suppress" } });

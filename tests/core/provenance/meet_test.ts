@@ -110,7 +110,7 @@ Deno.test("meetings() is the same whichever side is larger", () => {
   assertEquals(back.sort(), there.sort());
 });
 
-/** A million take 17 s (tests/speed/provenance_figures.ts): these take 2, and time that grew with the square of the items would take minutes. */
+/** A million take 20 s (tests/speed/provenance_figures.ts): these take 2, and time that grew with the square of the items would take minutes. */
 const LIMIT_SECONDS = 20;
 
 Deno.test("meetings() tells what 1,000 items meet of 100,000 in seconds", () => {
