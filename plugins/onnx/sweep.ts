@@ -10,7 +10,7 @@
  * distinct rows; each variant of a row joins, as a copy of it, where its first own edit acts.
  */
 import type { Edit, ScoredBatch, ScoreOptions, ScoreRequest, Tap } from "../../core/mod.ts";
-import { PARTS, spreadPlace } from "./architectures/decoder.ts";
+import { PARTS, spreadPlace } from "./architectures/rows.ts";
 import { inOrder, joinRows, keyOf, type Row, type RowRequest, type RowToken } from "./batching.ts";
 import type { Engine } from "./engine.ts";
 import { editFeeds, feedsOf } from "./feeds.ts";

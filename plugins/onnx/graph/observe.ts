@@ -9,8 +9,9 @@
  * Rows of a batch do not see one another, hence d J / d tap holds the gradient of each sample's own objective.
  */
 import type { Observation, Tap } from "../../../core/mod.ts";
-import { type Drawing, flatten, rowsRead } from "../architectures/decoder.ts";
+import type { Drawing } from "../architectures/decoder.ts";
 import { drawReadout, type Readout } from "../architectures/readout.ts";
+import { flatten, rowsRead } from "../architectures/rows.ts";
 import { gradient } from "./gradient.ts";
 import type { Value } from "./graph.ts";
 
@@ -41,7 +42,7 @@ export function drawObservations(drawing: Drawing, observe: readonly Drawn[], ob
   for (const drawn of observe) {
     const value = taps.get(drawn.tap)!;
     if (drawn.quantity === "direct") {
-      drawDirect(drawing, { drawn, readout: readout!, direction: back!.direction! });
+      drawDirect(drawing, { drawn, direction: back!.direction! });
     } else {
       const seen = drawn.quantity === "activation" ? value : drawProduct(drawing, drawn, back!.at(drawn.tap));
       b.output(pool(drawing, drawn, drawing.read.has(drawn.tap) ? everywhere(drawing, drawn, seen) : seen));
@@ -121,9 +122,8 @@ function pool({ b }: Drawing, drawn: Drawn, x: Value): Value {
  * What a tap writes along the objective's direction, at the rows that are read: value * direction by column, [rows, columns]; for heads
  * z_h . (W_O,h^T direction), [rows, heads] (direct logit attribution: Elhage et al., A Mathematical Framework for Transformer Circuits, 2021).
  */
-function drawDirect(drawing: Drawing, { drawn, readout, direction }: {
+function drawDirect(drawing: Drawing, { drawn, direction }: {
   readonly drawn: Drawn;
-  readonly readout: Readout;
   readonly direction: Value;
 }): void {
   const { b, shape, taps, attentionOut } = drawing, name = outputOf(drawn);

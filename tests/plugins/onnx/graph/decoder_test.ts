@@ -93,7 +93,7 @@ function weightShapes(config: ModelConfig): Readonly<Record<string, readonly num
 /** Random weights in a file, which is removed after `work`. */
 async function withCheckpoint(
   config: ModelConfig,
-  work: (checkpoint: Checkpoint, weights: Given) => Promise<void>,
+  work: (checkpoint: Checkpoint, weights: Given) => Promise<void> | void,
 ): Promise<void> {
   const file = await Deno.makeTempFile({ prefix: "plumbline-decoder-" }),
     { floats } = createTensors("weights");
@@ -150,7 +150,7 @@ const SAME = { tolerance: 1e-13, floor: 1e-15 };
 
 for (const [name, config] of Object.entries(CONFIGS)) {
   Deno.test(`drawDecoder() with ${name}: sharing tokens changes no logit and no sample's gradient at any tap`, () =>
-    withCheckpoint(config, async (checkpoint, weights) => {
+    withCheckpoint(config, (checkpoint, weights) => {
       // Three tokens in common, the last of them read by two; a branch; and a text that stands twice.
       const texts = [[3, 1, 4, 1, 5], [3, 1, 4, 2, 2], [3, 1, 4, 2, 2]];
       const parents = [[-1, 0, 1, 1, 3], [-1, 0, 1, 2, 3], [-1, 0, 1, 2, 3]];
