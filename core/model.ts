@@ -184,7 +184,7 @@ export interface RunRequest {
   readonly observe?: readonly Observation[];
   /** Edits of every sample; gradients are those of the edited model. */
   readonly edits?: readonly Edit[];
-  /** Upper bound of padded tokens computed at once; bounds memory. Default 1024. */
+  /** Upper bound of padded tokens computed at once; bounds memory. Default 512. */
   readonly tokenBudget?: number;
   /** Samples that `padding: "zero"` pads together; default all. */
   readonly batch?: number;
