@@ -10,7 +10,7 @@ export interface Item {
   /** What the benchmark keeps the item for. One kept to localise or to tune is not reported on; one to report may be scored on in its place. */
   readonly role: "localise" | "tune" | "report";
   /**
-   * With whom the item stands or falls in a resampling. `question` is the unit of the bootstrap; within a benchmark one name is one question,
+   * With whom the item stands or falls in an estimate; `question` is the cluster of every interval. Within a benchmark one name is one question,
    * whatever the params.
    */
   readonly clusters: { readonly question: string; readonly [kind: string]: string };

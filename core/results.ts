@@ -173,6 +173,7 @@ export interface Results {
   readonly engine: { readonly plumbline: string; readonly deno: string; readonly runtime: string };
   /** The matrix with every default written out. */
   readonly matrix: Json;
+  /** `resamples`: patterns of a sign-flip test that is drawn. */
   readonly statistics: { readonly level: number; readonly resamples: number; readonly seed: number };
   readonly models: readonly ModelRecord[];
   readonly benchmarks: readonly BenchmarkRecord[];

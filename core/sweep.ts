@@ -49,13 +49,11 @@ export interface SweepOptions {
   /** Edits of the run that arms are compared with, and of every arm, before its own; default none. */
   readonly base?: readonly Edit[];
   readonly race?: RaceOptions;
-  /** With whom each item stands or falls in the resampling of an interval; default each by itself. */
+  /** With whom each item stands or falls, for the intervals; default each by itself. */
   readonly clusters?: readonly string[];
   /** Confidence level of the intervals; default 0.95. */
   readonly level?: number;
-  /** Of the bootstrap of each interval; default 10,000. */
-  readonly resamples?: number;
-  /** Decides the order of items in a race, and the resampling; default 0. */
+  /** Decides the order of items in a race; default 0. */
   readonly seed?: string | number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SweepProgress) => void;
@@ -69,7 +67,7 @@ export interface SweptArm {
   readonly status: "measured" | "in" | "out" | "screened";
   /** The measure under the arm's edits, an item each: the first so many of SweepResult.order. */
   readonly values: readonly number[];
-  /** Mean change of the measure from the base over these items, its interval by a paired bootstrap; undefined where there are none. An arm
+  /** Mean change of the measure from the base over these items, its interval by Student's t over clusters; undefined where there are none. An arm
    * that left a race early did so because it looked clear: its value leans away from the boundary. */
   readonly effect: Estimate | undefined;
 }
@@ -142,7 +140,7 @@ function changesOf(values: readonly number[], base: readonly number[]): number[]
 function effectOf(
   changes: readonly number[],
   order: readonly number[],
-  { clusters, level, resamples, seed = 0 }: SweepOptions,
+  { clusters, level, seed = 0 }: SweepOptions,
 ): Estimate | undefined {
   if (changes.length === 0) return undefined;
   const own = changes.map((_, i) => clusters?.[order[i]!] ?? String(order[i]));
@@ -150,7 +148,6 @@ function effectOf(
     binary: false,
     clusters: own,
     level,
-    resamples,
     seed: `${seed}/sweep/interval`,
   });
 }
@@ -198,7 +195,7 @@ function createCourse(race: RaceOptions, { arms, total }: Field) {
 
 function check(
   requests: readonly ScoreRequest[],
-  { arms, race, clusters, level = 0.95, resamples = 1 }: SweepOptions,
+  { arms, race, clusters, level = 0.95 }: SweepOptions,
 ): void {
   const refuse = (state: string, wanted: string) => {
     throw new UserError(`Cannot sweep: ${state}, wanted ${wanted}`);
@@ -214,9 +211,6 @@ function check(
     refuse(`${clusters.length} clusters for ${requests.length} requests`, "one each");
   }
   if (!(level > 0 && level < 1)) refuse(`level is ${level}`, "a number in (0, 1)");
-  if (!(Number.isInteger(resamples) && resamples >= 1)) {
-    refuse(`resamples is ${resamples}`, "a whole number from 1");
-  }
   if (!race) return;
   const { top, first = 6, level: sure = 0.95 } = race;
   if (!(Number.isInteger(top) && top >= 1 && top < arms.length)) {

@@ -4,6 +4,7 @@ import { suggest } from "../nearest.ts";
 import { type Command, helpText, readArguments } from "./command.ts";
 
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
+  calibrate: () => import("./calibrate.ts"),
   eval: () => import("./eval.ts"),
   fetch: () => import("./fetch.ts"),
   ls: () => import("./ls.ts"),

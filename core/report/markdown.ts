@@ -71,6 +71,7 @@ function everyMetric({ cells }: Results): string {
         ", ",
       ),
       difference ? `${difference.rose} / ${difference.fell}` : "",
+      difference?.signFlip === undefined ? "" : pText(difference.signFlip.p),
       difference?.mcnemar === undefined ? "" : pText(difference.mcnemar),
       controlText(cell, metric.name),
     ])
@@ -85,6 +86,7 @@ function everyMetric({ cells }: Results): string {
     "Difference",
     "Parts",
     "Rose / fell",
+    "Sign flip",
     "McNemar",
     "Controls: difference",
   ];
@@ -106,10 +108,12 @@ function methods(results: Results): string {
   const percent = `${Number((100 * level).toFixed(2))} %`;
   return [
     `- Run \`${id}\`: Plumbline ${engine.plumbline}, Deno ${engine.deno}, ${engine.runtime}.`,
-    `- Intervals: ${percent}. Proportions of independent items, or of clusters that are all alike: Wilson. All others and all differences: percentile bootstrap, ` +
-    `paired and clustered by question where items share one; where all clusters changed alike, an exact bound on the share of others; ${
+    `- Intervals: ${percent}. Proportions: Wilson; paired differences of proportions: Tango's score interval; other metrics: Student's t. Where items ` +
+    `share a question, each with the error (CR2) and the degrees of freedom of these clusters. Where all clusters are alike, Wilson counts one as ` +
+    `an observation; where all changed alike, an exact bound on the share of others.`,
+    `- p-values: two-sided. Sign flip: over clusters, all patterns of signs, or ${
       resamples.toLocaleString("en")
-    } resamples, seed ${seed}. McNemar: exact, two-sided.`,
+    } draws where that is too many, seed ${seed}. McNemar: exact, independent items only.`,
     ...models.map(({ label, use, info }) =>
       `- Model ${escape(label)} (${use}): ${info.architecture}, ${
         countText(info.parameters)

@@ -1,21 +1,35 @@
 /** From values of items to estimates: the one place where intervals and p-values are made. */
 import type { Difference, Estimate, Spread } from "../estimate.ts";
-import { bootstrapMean, type BootstrapOptions } from "./bootstrap.ts";
+import { type Clustered, gather } from "./cluster.ts";
+import { changeInterval, levelInterval } from "./intervals.ts";
 import { mcnemarExact, wilson } from "./proportions.ts";
+import { signFlip } from "./sign_flip.ts";
+import { detectableShift } from "./student.ts";
 
 export { mcnemarExact, wilson };
 
-export interface EstimateOptions extends BootstrapOptions {
+export interface EstimateOptions {
   /** Every value is 0 or 1. */
   readonly binary: boolean;
   /** The cluster of each value; items are independent when all differ. */
   readonly clusters: readonly string[];
+  /** Name of the random stream of a sign-flip test that is drawn; intervals draw nothing. */
+  readonly seed: string | number;
+  /** Confidence in (0, 1); default 0.95. */
+  readonly level?: number | undefined;
+  /** Patterns of a sign-flip test that is drawn; default 10,000. */
+  readonly resamples?: number | undefined;
 }
 
 /**
- * The mean of a metric over items: with Wilson's interval for independent binary items, else with a percentile bootstrap over
- * clusters (10,000 resamples; percentiles interpolated linearly between order statistics). Where every cluster of a binary metric
- * has the same mean, a bootstrap has nothing to draw from: Wilson's interval then counts a cluster as one observation.
+ * The mean of a metric over items, with the interval that `deno task calibrate stats` finds to cover as often as it says:
+ *
+ * - binary: Wilson's; where items share clusters, with as many observations as would leave the mean as uncertain as the clusters do,
+ *   and Student's quantile (E. Korn and B. Graubard, Survey Methodology 24, 1998; N. Dean and M. Pagano, J. Surv. Stat. Methodol. 3, 2015);
+ * - else Student's t with the error and the degrees of freedom of the clusters (cluster.ts).
+ *
+ * Where every cluster of a binary metric has the same mean, nothing says how clusters differ: Wilson's interval then counts a cluster as one
+ * observation.
  *
  * @param values one number an item, in the metric's unit
  * @throws {RangeError} for no items, a value that is not finite, or one other than 0 and 1 in a binary metric.
@@ -29,47 +43,34 @@ export interface EstimateOptions extends BootstrapOptions {
  */
 export function estimateMean(values: readonly number[], options: EstimateOptions): Estimate {
   check(values, options);
-  const n = values.length, clusters = new Set(options.clusters).size, { level = 0.95 } = options;
-  const successes = values.reduce((sum, value) => sum + value, 0), value = successes / n;
-  if (options.binary && (clusters === n || areAlike(values, options.clusters))) {
-    // Whole successes on either side of the share of clusters; the same number where items are independent.
-    const exact = clusters === n ? successes : value * clusters, whole = Math.round(exact);
-    const share = Math.abs(exact - whole) < 1e-9 ? whole : exact;
-    const { low } = wilson(Math.floor(share), clusters, level),
-      { high } = wilson(Math.ceil(share), clusters, level);
-    return { value, low, high, level, n, clusters, method: "wilson" };
-  }
-  return { ...bootstrapMean(values, resampled(options.clusters), options), clusters, n, method: "bootstrap" };
+  const { binary, clusters } = options;
+  return levelInterval(gather(values, clusters), { binary, level: levelOf(options) });
 }
 
 /**
- * The mean of changes of a metric over items, or of a part of each change, with a percentile bootstrap over clusters.
+ * The mean of changes of a metric over items, or of a part of each change:
  *
- * Where a binary metric changed and all k clusters changed alike, a bootstrap has nothing to draw from. Clusters that behave otherwise
+ * - binary: the differences that Tango's score test does not reject (proportions.ts), where items share clusters with the effective number
+ *   of pairs and Student's quantile, as in estimateMean();
+ * - else, and for parts that are fractions, Student's t over clusters.
+ *
+ * Where all k clusters of a binary metric changed alike, or not at all, nothing says how clusters differ. Clusters that behave otherwise
  * are then, at the level, at most a share f = 1 - (alpha / 2)^(1 / k) of all (Clopper and Pearson's bound for none in k), and they change
- * by -1 or +1 at most: the bounds are v - f (v + 1) and v + f (1 - v). One cluster is such a case whether it changed or not.
+ * by -1 or +1 at most: the bounds are v - f (v + 1) and v + f (1 - v). One cluster is always such a case.
  *
  * @param changes one number an item, in [-1, 1] for a binary metric
+ * @throws {RangeError} for no items, or a value that is not finite or not in that range.
  */
 export function estimateChange(changes: readonly number[], options: EstimateOptions): Estimate {
-  const n = changes.length, clusters = new Set(options.clusters).size, { level = 0.95 } = options;
-  const estimate = { ...bootstrapMean(changes, resampled(options.clusters), options), n, clusters };
-  const changed = clusters === 1 || changes.some((change) => change !== 0);
-  if (!(options.binary && changed && areAlike(changes, options.clusters))) {
-    return { ...estimate, method: "paired bootstrap" };
-  }
-  const { value } = estimate, others = 1 - ((1 - level) / 2) ** (1 / clusters);
-  return {
-    ...estimate,
-    low: value - others * (value + 1),
-    high: value + others * (1 - value),
-    method: "bound",
-  };
+  return changeInterval(gatherChanges(changes, options), {
+    binary: options.binary,
+    level: levelOf(options),
+  });
 }
 
 /**
- * The mean change of a metric from `before` to `after` on the same items, as estimateChange(), and McNemar's exact test where it holds:
- * independent binary items.
+ * The mean change of a metric from `before` to `after` on the same items, as estimateChange(), with the sign-flip test over clusters,
+ * the smallest detectable difference, and McNemar's exact test where it holds: independent binary items.
  *
  * @param before one number an item
  * @param after the same items in the same order
@@ -82,28 +83,25 @@ export function pairedDifference(
 ): Difference {
   check(before, options);
   check(after, options);
-  const changes = after.map((value, i) => value - (before[i] as number));
-  const rose = changes.filter((change) => change > 0).length;
-  const fell = changes.filter((change) => change < 0).length;
-  const test = options.binary && independent(options.clusters) ? { mcnemar: mcnemarExact(rose, fell) } : {};
-  return { ...estimateChange(changes, options), rose, fell, ...test };
+  const data = gatherChanges(after.map((value, i) => value - (before[i] as number)), options);
+  return differenceOf(data, options);
 }
 
-/** Whether all clusters have the same mean. */
-function areAlike(values: readonly number[], clusters: readonly string[]): boolean {
-  const sums = new Map<string, { sum: number; count: number }>();
-  values.forEach((value, i) => {
-    const own = sums.get(clusters[i] as string) ?? { sum: 0, count: 0 };
-    sums.set(clusters[i] as string, { sum: own.sum + value, count: own.count + 1 });
-  });
-  const means = [...sums.values()].map(({ sum, count }) => sum / count);
-  return means.every((mean) => Math.abs(mean - (means[0] as number)) < 1e-12);
-}
-
-/** One cluster says nothing of how clusters differ: a metric that is not binary is then resampled by item, which is too narrow;
- * `clusters` of the estimate is 1 and says so. */
-function resampled(clusters: readonly string[]): readonly string[] {
-  return new Set(clusters).size > 1 ? clusters : clusters.map((_, i) => String(i));
+/** The difference of clustered changes, as pairedDifference() gives it. */
+export function differenceOf(data: Clustered, options: Omit<EstimateOptions, "clusters">): Difference {
+  const { binary, seed, resamples } = options, { rose, fell, sums, n } = data;
+  const estimate = changeInterval(data, { binary, level: levelOf(options) });
+  const { error, freedom } = estimate;
+  const detectable = error && freedom ? { detectable: error * detectableShift(freedom) } : {};
+  const test = binary && sums.length === n ? { mcnemar: mcnemarExact(rose, fell) } : {};
+  return {
+    ...estimate,
+    rose,
+    fell,
+    signFlip: signFlip(sums, { seed: `${seed}/signs`, draws: resamples }),
+    ...detectable,
+    ...test,
+  };
 }
 
 /** Mean and range of one number a control set. @throws {RangeError} for none, or one that is not finite. */
@@ -117,7 +115,25 @@ export function spread(values: readonly number[]): Spread {
   return { mean, min, max, sets };
 }
 
-function check(values: readonly number[], { binary, clusters }: EstimateOptions): void {
+function gatherChanges(changes: readonly number[], { binary, clusters }: EstimateOptions): Clustered {
+  check(changes, { binary: false, clusters });
+  const data = gather(changes, clusters);
+  if (binary && !(data.min >= -1 && data.max <= 1)) {
+    const odd = data.min < -1 ? data.min : data.max;
+    throw new RangeError(`Cannot estimate a change of a proportion: a value is ${odd}, wanted -1 to 1`);
+  }
+  return data;
+}
+
+function levelOf({ level = 0.95 }: { readonly level?: number | undefined }): number {
+  if (level > 0 && level < 1) return level;
+  throw new RangeError(`Cannot make an interval at level ${level}: wanted a number in (0, 1)`);
+}
+
+function check(
+  values: readonly number[],
+  { binary, clusters }: Pick<EstimateOptions, "binary" | "clusters">,
+): void {
   checkFinite(values);
   if (clusters.length !== values.length) {
     throw new RangeError(
@@ -138,8 +154,4 @@ function checkFinite(values: readonly number[]): void {
   if (odd !== undefined) {
     throw new RangeError(`Cannot estimate a mean: a value is ${odd}, wanted finite numbers`);
   }
-}
-
-function independent(clusters: readonly string[]): boolean {
-  return new Set(clusters).size === clusters.length;
 }

@@ -59,7 +59,7 @@ function Statistics({ results }: { readonly results: Results }) {
           <dd>{[...methods].join(", ")}</dd>
         </div>
         <div>
-          <dt>Resamples</dt>
+          <dt>Sign flips drawn, where not all are counted</dt>
           <dd>{count(statistics.resamples)}</dd>
         </div>
         <div>

@@ -12,13 +12,13 @@ const ACC = { name: "acc", title: "Accuracy", binary: true, higherIsBetter: true
 const NATS = { name: "gold", title: "Log-probability", binary: false, higherIsBetter: true };
 
 function estimate(value: number, low: number, high: number) {
-  return { value, low, high, level: 0.95, n: 200, clusters: 200, method: "bootstrap" as const };
+  return { value, low, high, level: 0.95, n: 200, clusters: 200, method: "t" as const };
 }
 
 function cell(benchmark: string, treatment: string, controls: CellResult["controls"] = []): CellResult {
   const change = {
     ...estimate(-0.865, -0.91, -0.815),
-    method: "paired bootstrap" as const,
+    method: "score" as const,
     rose: 1,
     fell: 9,
   };
@@ -184,7 +184,7 @@ Deno.test("reportMarkdown() holds the table, each metric and what made them, and
       "CC0-1.0",
       "`w1`",
       "f.jsonl sha256 `f1` (the benchmark was written for `f2`)",
-      "10,000 resamples",
+      "10,000 draws",
     ]
   ) assertStringIncludes(text, part);
   const later = results();

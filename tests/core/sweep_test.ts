@@ -171,7 +171,7 @@ Deno.test("sweep() tells recordings apart when arms patch the same units", async
   assertEquals(calls[0]!.requests.length, 2 * 3);
 });
 
-Deno.test("sweep() draws whole clusters for its intervals when items belong together", async () => {
+Deno.test("sweep() takes whole clusters in its intervals when items belong together", async () => {
   const { model } = linear((item) => item < 2 ? 1 : 2), clusters = ["a", "a", "b", "b"];
   const { arms: [arm] } = await sweep(model, items(4), { arms: arms(1), measure, clusters });
   assertEquals([arm!.effect!.n, arm!.effect!.clusters], [4, 2]);
@@ -200,7 +200,6 @@ async function raceMany(
       measure,
       race,
       seed,
-      resamples: 1,
     });
     const names = result.arms.filter(({ status }) => status === "in").map((arm) => arm.name);
     assertEquals(names.length, top);
@@ -371,7 +370,6 @@ Deno.test("sweep() refuses what does not suit before anything is computed", asyn
       'Cannot sweep: two arms are called "unit 0", wanted a name for each',
     ],
     [{ clusters: ["a"] }, "Cannot sweep: 1 clusters for 3 requests, wanted one each"],
-    [{ resamples: 0 }, "Cannot sweep: resamples is 0, wanted a whole number from 1"],
     [{ level: 1 }, "Cannot sweep: level is 1, wanted a number in (0, 1)"],
     [
       { race: { top: 4, by } },

@@ -9,7 +9,7 @@ const difference = (value: number, low: number, high: number): Difference => ({
   level: 0.95,
   n: 100,
   clusters: 100,
-  method: "paired bootstrap",
+  method: "score",
   rose: 0,
   fell: 0,
 });

@@ -1,0 +1,78 @@
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { createRandom } from "../../../core/random.ts";
+import { drawNormal } from "../../../core/stats/calibration/draw.ts";
+import { estimateMean } from "../../../core/stats/mod.ts";
+import { estimateSeeds, seedsError } from "../../../core/stats/seeds.ts";
+import { wilson } from "../../../core/stats/proportions.ts";
+
+/** Sums of some dozens of products near 1. */
+const TOLERANCE = 1e-12;
+const apart = (n: number) => Array.from({ length: n }, (_, i) => `q${i}`);
+
+Deno.test("estimateSeeds() is the clusters' t interval when all seeds gave the same", () => {
+  const random = createRandom("same"), clusters = apart(8).flatMap((id) => [id, id, id]);
+  const values = clusters.map(() => drawNormal(random));
+  const { low, high, n, method } = estimateSeeds([values, values, values, values, values], { clusters });
+  const once = estimateMean(values, { binary: false, clusters, seed: 0 });
+  assertAlmostEquals(low, once.low, TOLERANCE);
+  assertAlmostEquals(high, once.high, TOLERANCE);
+  assertEquals([n, method], [24, "seeds t"]);
+});
+
+Deno.test("seedsError() has the mean squares of the two-way layout when clusters are of one item", () => {
+  const random = createRandom("anova"), [seeds, k] = [6, 9];
+  const table = Array.from(
+    { length: seeds },
+    () => Float64Array.from({ length: k }, () => drawNormal(random)),
+  );
+  const { value, error } = seedsError({ n: k, sizes: new Float64Array(k).fill(1), sums: table }, 0.95);
+  const all = table.flatMap((row) => [...row]), mean = all.reduce((a, b) => a + b) / all.length;
+  const rows = table.map((row) => row.reduce((a, b) => a + b) / k);
+  const columns = Array.from({ length: k }, (_, c) => table.reduce((sum, row) => sum + row[c]!, 0) / seeds);
+  const ofSeeds = rows.reduce((sum, row) => sum + k * (row - mean) ** 2, 0) / (seeds - 1);
+  const ofClusters = columns.reduce((sum, column) => sum + seeds * (column - mean) ** 2, 0) / (k - 1);
+  const both = table.reduce(
+    (sum, row, s) => sum + row.reduce((rest, x, c) => rest + (x - rows[s]! - columns[c]! + mean) ** 2, 0),
+    0,
+  ) / ((seeds - 1) * (k - 1));
+  const variance = Math.max(ofSeeds + ofClusters - both, ofSeeds, ofClusters) / (seeds * k);
+  assertAlmostEquals(value, mean, TOLERANCE);
+  assertAlmostEquals(error ** 2, variance, TOLERANCE);
+});
+
+Deno.test("estimateSeeds() is wider than resampling clusters anew in each seed would make it", () => {
+  // Clusters differ, seeds do not: five seeds of the same questions say little more than one.
+  const random = createRandom("crossed"), clusters = apart(10).flatMap((id) => [id, id]);
+  const effects = apart(10).map(() => drawNormal(random));
+  const values = [0, 1, 2, 3, 4].map(() =>
+    clusters.map((_, i) => effects[Math.floor(i / 2)]! + 0.1 * drawNormal(random))
+  );
+  const crossed = estimateSeeds(values, { clusters });
+  const once = estimateMean(values[0]!, { binary: false, clusters, seed: 0 });
+  assertAlmostEquals((crossed.high - crossed.low) / (once.high - once.low), 1, 0.1);
+});
+
+Deno.test("estimateSeeds() keeps a proportion in its range, and honest where all clusters are alike", () => {
+  const clusters = apart(6), ones = clusters.map(() => 1);
+  const all = estimateSeeds([ones, ones], { clusters, bounded: "level" });
+  assertEquals([all.value, all.low, all.high, all.method], [1, wilson(6, 6).low, 1, "bound"]);
+  const still = estimateSeeds([clusters.map(() => 0), clusters.map(() => 0)], {
+    clusters,
+    bounded: "change",
+  });
+  assertAlmostEquals(still.high, 1 - 0.025 ** (1 / 6), TOLERANCE);
+  const near = estimateSeeds([[1, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1]], { clusters, bounded: "level" });
+  assert(near.high === 1 && near.low < near.value);
+  const flat = estimateSeeds([[2, 2], [2, 2]], { clusters: ["a", "b"] });
+  assertEquals([flat.low, flat.high, flat.method], [2, 2, "constant"]);
+});
+
+Deno.test("estimateSeeds() refuses what has no two seeds, no two clusters, or gaps", () => {
+  const clusters = ["a", "b"];
+  assertThrows(() => estimateSeeds([[1, 2]], { clusters }), RangeError, "there are 1 seeds");
+  assertThrows(() => estimateSeeds([[1, 2], [1]], { clusters }), RangeError, "1 values, wanted 2");
+  assertThrows(() => estimateSeeds([[1, 2], [1, 3]], { clusters: ["a", "a"] }), RangeError, "1 cluster");
+  assertThrows(() => estimateSeeds([[1, 2], [1, NaN]], { clusters }), RangeError, "NaN");
+  assertThrows(() => estimateSeeds([[1, 2], [1, 0]], { clusters, bounded: "level" }), RangeError, "0 to 1");
+  assertThrows(() => estimateSeeds([[1, 2], [1, 0]], { clusters, level: 0 }), RangeError, "level is 0");
+});
