@@ -68,7 +68,7 @@ export function reactionOf(pairs: readonly Pair[], options: ReactionOptions): Re
 
 function acquiescenceOf(pairs: readonly Pair[], { level, resamples, seed }: ReactionOptions): Estimate {
   if (pairs.length === 0) {
-    return { value: 0.5, low: 0, high: 1, level, n: 0, clusters: 0, method: "bootstrap" };
+    return { value: 0.5, low: 0, high: 1, level, n: 0, clusters: 0, method: "constant" };
   }
   const mean = estimateMean(pairs.map(({ x, y }) => (x + y) / 2), {
     binary: false,

@@ -2,7 +2,7 @@
  * From outcomes to the scales of a cell: value, interval, and what shuffled answers would give.
  *
  * value: Scale's formula on the mean shares of a statement's answers over its wordings; negated statements are not part of it. Interval and
- * difference: percentile bootstrap over the statements that bear on the axis, a sum being their number times their mean.
+ * difference: Student's t over the statements that bear on the axis, a sum being their number times their mean.
  *
  * null: the statements' answers are dealt to the statements at random, whole, 10,000 times. Whoever answers without regard to the
  * statements gives a value from this range, wherever that lies: it is the place of the answer shares, not of an opinion. Whether there is
@@ -15,9 +15,8 @@ import type { Evaluator, Outcome } from "./evaluator.ts";
 import type { PlannedBenchmark } from "./plan_benchmarks.ts";
 import type { Scale, ScaleResult, ScalesResult, ShuffledRange } from "./scale.ts";
 import { agreement, reactionOf } from "./reaction.ts";
-import { percentile } from "./stats/bootstrap.ts";
 import { estimateChange, estimateMean, spread } from "./stats/mod.ts";
-import { upperShare, visitPermutations } from "./stats/permutation.ts";
+import { percentile, upperShare, visitPermutations } from "./stats/permutation.ts";
 
 export const PERMUTATIONS = 10_000;
 
@@ -165,9 +164,16 @@ function estimateValue(scale: Scale, statements: readonly Statement[], statistic
   const parts = contributions(scale, statements), { offset } = scale;
   if (parts.length === 0) return nothing(offset, statistics.level);
   const mean = estimateMean(parts.map(({ value }) => value), independent(parts, statistics));
-  const { low, high } = sumOf(mean, parts.length);
+  const total = sumOf(mean, parts.length);
   const n = parts.reduce((sum, part) => sum + part.n, 0);
-  return { ...mean, value: valueOf(scale, statements), low: low + offset, high: high + offset, n };
+  return {
+    ...mean,
+    ...total,
+    value: valueOf(scale, statements),
+    low: total.low + offset,
+    high: total.high + offset,
+    n,
+  };
 }
 
 /** The change of the value from the first answers to the second. */
@@ -185,15 +191,19 @@ function estimateShift(
 
 /** --limit may leave no statement that bears on a scale. */
 function nothing(value: number, level: number): Estimate {
-  return { value, low: value, high: value, level, n: 0, clusters: 0, method: "bootstrap" };
+  return { value, low: value, high: value, level, n: 0, clusters: 0, method: "constant" };
 }
 
 function independent(parts: readonly { readonly id: string }[], statistics: Statistics) {
   return { ...statistics, binary: false, clusters: parts.map(({ id }) => id) };
 }
 
-function sumOf({ value, low, high }: Estimate, count: number): Pick<Estimate, "value" | "low" | "high"> {
-  return { value: value * count, low: low * count, high: high * count };
+function sumOf(
+  { value, low, high, error }: Estimate,
+  count: number,
+): Pick<Estimate, "value" | "low" | "high" | "error"> {
+  const total = { value: value * count, low: low * count, high: high * count };
+  return error === undefined ? total : { ...total, error: error * count };
 }
 
 interface Shuffling {

@@ -40,3 +40,15 @@ export function upperShare(values: Float64Array, observed: number): number {
   const from = observed - ROUNDING * Math.max(1, Math.abs(observed));
   return (1 + values.reduce((count, value) => count + Number(value >= from), 0)) / (1 + values.length);
 }
+
+/**
+ * Percentile of sorted numbers, interpolated between the two order statistics around position q * (length - 1), counted from
+ * 0 (type 7 of R. Hyndman and Y. Fan, Am. Stat. 50, 1996; numpy's default).
+ *
+ * @param q in [0, 1]
+ */
+export function percentile(sorted: Float64Array, q: number): number {
+  const position = q * (sorted.length - 1), i = Math.floor(position);
+  const left = sorted[i] as number, right = sorted[Math.min(i + 1, sorted.length - 1)] as number;
+  return left + (right - left) * (position - i);
+}

@@ -40,7 +40,7 @@ Deno.test("scaleText() says value, interval, shuffled answers, change and contro
     level: 0.95,
     n: 108,
     clusters: 18,
-    method: "bootstrap",
+    method: "t",
   } as const;
   const spread = { mean: 0.1, min: -0.25, max: 0.5, sets: 3 };
   const text = scaleText({
