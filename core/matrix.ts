@@ -78,6 +78,29 @@ const Treatment = z.strictObject({
   controls: z.array(Control).default([]),
 });
 
+const Hypothesis = z.strictObject({
+  name: Name.describe("The claim in a few words: culture falls"),
+  treatment: Name.describe("Name of the treatment that it is about"),
+  control: Name.default(UNTOUCHED).describe(
+    "What the treatment is compared with: untouched, or a control of the treatment as tables name it: random",
+  ),
+  benchmark: Name.describe("Name of the benchmark, as tables have it"),
+  metric: Name.optional().describe("Default the one that tables show"),
+  direction: z.enum(["less", "greater", "either"]).describe("Which way the metric goes"),
+  margin: z.number().gt(0).optional().describe(
+    "Changes within it do not matter, in the metric's unit: 0.02 is two percentage points",
+  ),
+  family: z.enum(["primary", "secondary", "exploratory"]).default("primary").describe(
+    "Primary claims are corrected by Holm's procedure, secondary ones tested only if all primary ones hold, exploratory ones by Benjamini and Hochberg's",
+  ),
+  guard: z.boolean().default(false).describe(
+    "Whether it says that the metric does not fall (greater) or rise (less) by the margin",
+  ),
+  baseline: z.union([Name, z.number()]).optional().describe(
+    "Level that needs no knowledge: chance as a number, or the benchmark that asks with the answers only; without enough headroom above it the claim is not identifiable",
+  ),
+});
+
 /** The file as it is written, defaults left out. */
 export const MatrixSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -91,12 +114,16 @@ export const MatrixSchema = z.strictObject({
   models: z.array(Entry).min(1),
   benchmarks: z.array(Entry).min(1),
   treatments: z.array(Treatment).default([]),
+  hypotheses: z.array(Hypothesis).default([]).describe(
+    "Claims to be judged; hashed before the first cell is computed",
+  ),
 });
 
 /** A matrix with every default written out. */
 export type MatrixSpec = z.output<typeof MatrixSchema>;
 export type ControlSpec = MatrixSpec["treatments"][number]["controls"][number];
 export type TreatmentSpec = MatrixSpec["treatments"][number];
+export type HypothesisSpec = MatrixSpec["hypotheses"][number];
 export type ScoreSpec = z.output<typeof Score>;
 export type SelectSpec = z.output<typeof Select>;
 

@@ -4,6 +4,7 @@ import type { Context } from "./context.ts";
 import type { Json } from "./evaluator.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
 import { type Located, locateParams } from "./hub/locate.ts";
+import { type HypothesesPlan, planHypotheses } from "./hypotheses.ts";
 import type { MatrixSpec } from "./matrix.ts";
 import type { Model, ModelBackend, OpenOptions, ScoreRequest } from "./model.ts";
 import { distinct, plain, planBenchmarks, type PlannedBenchmark, requestsOf } from "./plan_benchmarks.ts";
@@ -55,6 +56,7 @@ export interface Plan {
   readonly provenance: ProvenanceRecord;
   /** In the order in which they are computed: model by model, benchmark by benchmark, arm by arm. */
   readonly cells: readonly PlannedCell[];
+  readonly hypotheses: HypothesesPlan;
 }
 
 export interface PlanOptions {
@@ -119,20 +121,36 @@ export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise
       });
     })
   );
+  const hypotheses = planHypotheses(matrix, { benchmarks, task });
   const name = matrix.name ?? basename(options.path).replace(/\.json$/, "");
   const shortened = benchmarks.some(({ record }) => record.items.effective < record.items.original) ||
     [...scores.values()].some((score) => score.shortened);
   const limit = shortened ? options.limit ?? null : null;
-  const digest = sha256(canonicalJson(identityOf({ matrix, limit, models, benchmarks, cells, provenance })));
+  const digest = sha256(
+    canonicalJson(identityOf({ matrix, limit, models, benchmarks, cells, provenance, hypotheses })),
+  );
   const id = `${safeName(name)}-${digest.slice(0, 8)}`;
-  return { id, name, matrix, treatments, limit, tokenBudget, engine, models, benchmarks, provenance, cells };
+  return {
+    id,
+    name,
+    matrix,
+    treatments,
+    limit,
+    tokenBudget,
+    engine,
+    models,
+    benchmarks,
+    provenance,
+    hypotheses,
+    cells,
+  };
 }
 
 /** What tells one run's results from another's: the cells, and all that decides what is made of them. */
 function identityOf(
-  { matrix, limit, models, benchmarks, cells, provenance }: Pick<
+  { matrix, limit, models, benchmarks, cells, provenance, hypotheses }: Pick<
     Plan,
-    "matrix" | "limit" | "models" | "benchmarks" | "cells" | "provenance"
+    "matrix" | "limit" | "models" | "benchmarks" | "cells" | "provenance" | "hypotheses"
   >,
 ): Json {
   return plain({
@@ -143,6 +161,7 @@ function identityOf(
     cells: cells.map(({ arm, key }) => [arm.treatment, arm.arm, key]),
     // Only where outputs say so: a run that was clean before there was provenance keeps its id.
     ...(provenanceNotes({ provenance }).length > 0 && { provenance }),
+    ...(hypotheses.hash !== undefined && { hypotheses: hypotheses.hash }),
   });
 }
 

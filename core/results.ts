@@ -1,6 +1,7 @@
 /** What a run came to: the content of results.json, the rows of report.md, the cells of the page. */
 import type { Difference, Estimate, Spread } from "./estimate.ts";
 import type { Json, Metric } from "./evaluator.ts";
+import type { Hypothesis, Judgement } from "./stats/verdict.ts";
 import type { Edit, ModelInfo, Tap } from "./model.ts";
 import type { ScalesResult } from "./scale.ts";
 
@@ -159,6 +160,26 @@ export interface ProvenanceRecord {
   readonly reserved: readonly { readonly benchmark: string; readonly items: number }[];
 }
 
+/** A hypothesis on one model, judged. */
+export interface HypothesisResult extends Omit<Judgement, "name"> {
+  readonly model: string;
+  readonly hypothesis: Hypothesis;
+  readonly metric: Metric;
+  /** Treated against untouched, or against the mean over the control's sets. */
+  readonly difference: Difference;
+  /** Sets of the control, and the chance that one of them is as extreme as the treatment. */
+  readonly sets?: { readonly count: number; readonly p: number };
+  /** The untouched model above what needs no knowledge. */
+  readonly headroom?: Estimate;
+}
+
+/** All hypotheses of a matrix. */
+export interface HypothesesRecord {
+  /** sha256 of them with every default. */
+  readonly hash: string;
+  readonly judged: readonly HypothesisResult[];
+}
+
 export interface Results {
   readonly format: "plumbline-results";
   readonly version: 1;
@@ -181,6 +202,8 @@ export interface Results {
   /** Absent in runs of before there was provenance. */
   readonly provenance?: ProvenanceRecord;
   readonly cells: readonly CellResult[];
+  /** Absent where the matrix has none. */
+  readonly hypotheses?: HypothesesRecord;
   /** All that varies from run to run. */
   readonly run: {
     readonly startedAt: string;
@@ -189,6 +212,8 @@ export interface Results {
     readonly command: readonly string[];
     readonly computedCells: number;
     readonly reusedCells: number;
+    /** When the hypotheses were first seen, and how many of their cells had been computed by then; absent where there are none. */
+    readonly sealed?: { readonly at: string; readonly cells: number; readonly of: number };
     readonly tokens: number;
     readonly tokensPerSecond: number;
     /** The most memory the process has held, 1e6 bytes. */

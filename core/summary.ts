@@ -1,8 +1,9 @@
 /** From the outcomes in the store to the results of a run: estimates, differences, parts and the spread of the controls. */
 import type { Difference, Estimate } from "./estimate.ts";
 import type { Metric, Outcome } from "./evaluator.ts";
+import { judgeHypotheses, type Measured } from "./hypotheses.ts";
 import type { Plan, PlannedCell } from "./plan.ts";
-import { plain } from "./plan_benchmarks.ts";
+import { plain, type PlannedBenchmark } from "./plan_benchmarks.ts";
 import {
   type CellResult,
   type ControlResult,
@@ -27,11 +28,10 @@ interface Filled {
 
 /** @throws when a cell of the plan is not complete in the store. */
 export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Results {
+  const filled = plan.cells.map((cell): Filled => ({ cell, outcomes: orderedOutcomes(cell, store) }));
   const cells = plan.models.flatMap((model) =>
     plan.benchmarks.flatMap((benchmark) => {
-      const mine = plan.cells
-        .filter((cell) => cell.model === model && cell.benchmark === benchmark)
-        .map((cell): Filled => ({ cell, outcomes: orderedOutcomes(cell, store) }));
+      const mine = filled.filter(({ cell }) => cell.model === model && cell.benchmark === benchmark);
       const untouched = mine.find(({ cell }) => cell.arm.treatment === UNTOUCHED);
       return mine.filter(({ cell }) => cell.arm.control === undefined)
         .map((treated) => cellResult(treated, { untouched, all: mine, seed: plan.matrix.seed }));
@@ -53,7 +53,43 @@ export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Res
     treatments: treatmentRecords(plan, store),
     provenance: plan.provenance,
     cells,
+    ...(plan.hypotheses.hash === undefined ? {} : {
+      hypotheses: {
+        hash: plan.hypotheses.hash,
+        judged: judgeHypotheses(plan.hypotheses, {
+          models: plan.models.map((model) => ({
+            label: model.record.label,
+            measured: measuredOn(filled.filter(({ cell }) => cell.model === model), plan.benchmarks),
+          })),
+          level: LEVEL,
+          resamples: RESAMPLES,
+          seed: plan.matrix.seed,
+        }),
+      },
+    }),
     run,
+  };
+}
+
+/** What hypotheses are judged by. */
+function measuredOn(cells: readonly Filled[], benchmarks: readonly PlannedBenchmark[]): Measured {
+  const benchmarkOf = (label: string) => benchmarks.find(({ record }) => record.label === label)!;
+  const find = (benchmark: string, isMeant: (arm: PlannedCell["arm"]) => boolean) =>
+    cells.filter(({ cell }) => cell.benchmark.record.label === benchmark && isMeant(cell.arm));
+  const read = (outcomes: readonly Outcome[], name: string) => {
+    const values = outcomes.map((outcome) => outcome.values[name]);
+    return values.includes(undefined) ? undefined : values as number[];
+  };
+  return {
+    values({ benchmark, treatment }, name) {
+      const [cell] = find(benchmark, (arm) => arm.treatment === treatment && arm.control === undefined);
+      return cell && read(cell.outcomes, name);
+    },
+    sets: ({ benchmark, treatment, control }, name) =>
+      find(benchmark, (arm) => arm.treatment === treatment && arm.control === control)
+        .flatMap(({ outcomes }) => [read(outcomes, name) ?? []]),
+    metric: (benchmark, name) => benchmarkOf(benchmark).evaluator.metrics.find((each) => each.name === name)!,
+    clusters: (benchmark) => benchmarkOf(benchmark).items.map((item) => item.clusters.question),
   };
 }
 

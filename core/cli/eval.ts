@@ -50,13 +50,15 @@ async function runEval(args: Arguments): Promise<number> {
   const threads = args.integer("threads", 1) ?? 0;
   const tokenBudget = args.integer("tokens", 1);
   const env = await import("./environment.ts");
-  const [{ loadRegistry }, { parseMatrix }, { planRun }, { run }, { openSqliteStore }] = await Promise.all([
-    import("../registry.ts"),
-    import("../matrix.ts"),
-    import("../plan.ts"),
-    import("../runner.ts"),
-    import("../store/sqlite.ts"),
-  ]);
+  const [{ loadRegistry }, { parseMatrix }, { planRun }, { run }, { openSqliteStore }, { sealHypotheses }] =
+    await Promise.all([
+      import("../registry.ts"),
+      import("../matrix.ts"),
+      import("../plan.ts"),
+      import("../runner.ts"),
+      import("../store/sqlite.ts"),
+      import("../hypotheses.ts"),
+    ]);
   const startedAt = new Date().toISOString();
   const path = args.positionals[0]
     ? env.userPath(args.positionals[0])
@@ -97,6 +99,7 @@ async function runEval(args: Arguments): Promise<number> {
       },
     );
     using store = openSqliteStore(env.storePath(results));
+    const sealed = sealHypotheses(plan, store, startedAt);
     const counts = await run(plan, { store, context, onProgress: bar.update });
     bar.end();
     const { summarise } = await import("../summary.ts");
@@ -104,6 +107,7 @@ async function runEval(args: Arguments): Promise<number> {
       startedAt,
       finishedAt: new Date().toISOString(),
       ...counts,
+      ...(sealed ? { sealed } : {}),
       elapsedMs: Math.round(counts.elapsedMs),
       tokensPerSecond: counts.elapsedMs > 0 ? Math.round(1000 * counts.tokens / counts.elapsedMs) : 0,
       peakMemoryMb: env.peakMemoryMb(),

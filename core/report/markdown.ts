@@ -1,6 +1,7 @@
 /** report.md: the table, every metric, and what it takes to make the numbers again. */
 import type { CellResult, Results } from "../results.ts";
 import { provenanceNotes } from "../provenance/notes.ts";
+import { claimText, claimTitle, verdictOf } from "./claims.ts";
 import { foundIn, foundName, foundText } from "./found.ts";
 import { countText, estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 import { gridsOf } from "./grid.ts";
@@ -27,6 +28,7 @@ export function reportMarkdown(results: Results): string {
     ]),
     "Each cell: the level with its 95 % interval; below it the paired difference from the untouched model (in percentage points " +
     "where the metric is in %) and, where the metric has them, its parts. Controls: mean (smallest to largest) over their sets.",
+    ...claimsParts(results),
     ...scalesParts(results),
     "## Every metric",
     everyMetric(results),
@@ -34,6 +36,28 @@ export function reportMarkdown(results: Results): string {
     methods(results),
   ];
   return parts.filter((part) => part !== "").join("\n\n") + "\n";
+}
+
+/** A row a hypothesis and model. */
+function claimsParts(results: Results): string[] {
+  const judged = results.hypotheses?.judged ?? [];
+  if (judged.length === 0) return [];
+  const lines = judged.map((each) => {
+    const [verdict = "", ...rest] = verdictOf(each).split(": ");
+    return [
+      claimTitle(each, results),
+      claimText(each),
+      `**${verdict}**`,
+      rest.join(": ").replaceAll("; ", "\n"),
+    ];
+  });
+  return [
+    "## Hypotheses",
+    rows([["Hypothesis", "Claim", "Verdict", "Evidence"], ...lines]),
+    `Sha256 of the hypotheses: \`${results.hypotheses?.hash}\`. ` +
+    "Primary hypotheses are corrected by Holm's procedure; secondary ones are tested, by the same, only if all primary ones hold; exploratory " +
+    "ones are corrected by Benjamini and Hochberg's. Against a control, p is the larger of two: over the control's sets, and over clusters of items.",
+  ];
 }
 
 /** A row a scale; what is said of the cell as a whole stands below its first. */

@@ -1,6 +1,7 @@
 /** The table that a run ends with on the terminal. */
 import type { Results } from "../results.ts";
 import { provenanceNotes } from "../provenance/notes.ts";
+import { claimText, claimTitle, sealText, verdictOf } from "./claims.ts";
 import { foundIn, foundName, foundText } from "./found.ts";
 import { type Grid, type GridRow, gridsOf } from "./grid.ts";
 import { acquiescenceText, scaledCells, SCALES_NOTE, scaleText, scaleTitle, verdictText } from "./scales.ts";
@@ -27,8 +28,11 @@ export function table(results: Results, { colour, width }: TableOptions): string
     "untouched, in percentage points where the metric is in %, p by McNemar's exact test; validity: its part from giving one of " +
     "the answers at all; ability: its part from giving the right one; controls: mean (smallest to largest) over their sets";
   const scales = scalesBlocks(results, { width, paint });
+  const claims = claimsBlock(results, { width, paint });
+  const seal = sealText(results);
   const notes = [
     unit,
+    ...(seal ? [seal] : []),
     ...(scales.length > 0 ? [SCALES_NOTE] : []),
     ...foundIn(results).map((found) => `${foundName(found, results)}: ${foundText(found)}`),
     ...provenanceNotes(results),
@@ -36,7 +40,27 @@ export function table(results: Results, { colour, width }: TableOptions): string
       ? []
       : [`Not reportable: only the first ${results.limit} items of each benchmark (--limit)`]),
   ];
-  return [...lines, ...scales, "", ...notes.flatMap((note) => fold(note, width)).map(paint.dim)];
+  return [...lines, ...claims, ...scales, "", ...notes.flatMap((note) => fold(note, width)).map(paint.dim)];
+}
+
+/** Each hypothesis: what it says, and what came out. */
+function claimsBlock(
+  results: Results,
+  { width, paint }: { readonly width: number; readonly paint: Paint },
+): string[] {
+  const judged = results.hypotheses?.judged ?? [];
+  if (judged.length === 0) return [];
+  const indented = (text: string) => fold(text, width - 4).map((line) => `    ${line}`);
+  return [
+    "",
+    paint.bold("Hypotheses"),
+    ...judged.flatMap((each) => [
+      "",
+      ...fold(claimTitle(each, results), width - 2).map((line) => `  ${paint.bold(line)}`),
+      ...indented(claimText(each)),
+      ...indented(verdictOf(each)),
+    ]),
+  ];
 }
 
 /** A short block a cell whose benchmark has scales. */

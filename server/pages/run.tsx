@@ -9,6 +9,7 @@ import {
   UNTOUCHED,
 } from "../../core/mod.ts";
 import { count, duration, level, minute, signed, signedInterval, STEPS, tint } from "../format.ts";
+import { Claims } from "./claims.tsx";
 import { Layout } from "./layout.tsx";
 import { Methods, operations } from "./methods.tsx";
 import { axis, Bar, cellPath, Change, Leak, Level, NotReportable } from "./parts.tsx";
@@ -43,6 +44,7 @@ export function RunPage({ results }: { readonly results: Results }) {
         />
       ))}
       <Legend results={results} />
+      <Claims results={results} />
       <Scales results={results} />
       <Methods results={results} />
     </Layout>

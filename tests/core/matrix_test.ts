@@ -22,6 +22,7 @@ const treatment = (more: Record<string, unknown> = {}, edit: Record<string, unkn
 Deno.test("parseMatrix() writes every default out", () => {
   const control = { use: "random", match: "tap" };
   assertEquals(parse({ treatments: [treatment({ controls: [control] })] }), {
+    hypotheses: [],
     version: 1,
     seed: 0,
     allowLeakage: false,

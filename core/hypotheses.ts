@@ -1,0 +1,241 @@
+/**
+ * Hypotheses of a matrix: written before anything is computed, judged together once everything is.
+ *
+ * A hypothesis against the untouched model is about the paired change of a metric, and its p is the sign-flip test's over clusters of items.
+ * One against a control is about the change beyond that of the control's sets: treated minus the mean over the sets, item by item. It has to
+ * hold among units and among items, so its p is the larger of two (an intersection of two tests needs no correction: R. Berger,
+ * Technometrics 24, 1982):
+ *
+ *   p over sets  = (1 + sets as extreme as the treatment) / (1 + sets)   exact, the treatment being one more draw if the claim is false
+ *   p over items = sign-flip test of that difference over clusters
+ *
+ * Families, verdicts and their sources: stats/families.ts, stats/verdict.ts.
+ */
+import type { Difference, Estimate } from "./estimate.ts";
+import type { Metric } from "./evaluator.ts";
+import { canonicalJson, sha256 } from "./hash.ts";
+import type { HypothesisSpec, MatrixSpec } from "./matrix.ts";
+import { UserError } from "./error.ts";
+import { suggest } from "./nearest.ts";
+import { controlLabels } from "./arms.ts";
+import type { PlannedBenchmark } from "./plan_benchmarks.ts";
+import { type HypothesisResult, type Results, UNTOUCHED } from "./results.ts";
+import type { RunStore } from "./store/store.ts";
+import { pairedDifference } from "./stats/mod.ts";
+import { type Evidence, judge } from "./stats/verdict.ts";
+
+/** A hypothesis whose names have been looked up. */
+export interface PlannedHypothesis extends Omit<HypothesisSpec, "metric"> {
+  readonly metric: string;
+}
+
+export interface HypothesesPlan {
+  readonly list: readonly PlannedHypothesis[];
+  /** sha256 of the hypotheses with every default; undefined where there are none. */
+  readonly hash: string | undefined;
+}
+
+/** @throws {UserError} for a name that the matrix does not have, a guard that says too little, or a hypothesis that stands twice. */
+export function planHypotheses(
+  matrix: Pick<MatrixSpec, "hypotheses" | "treatments">,
+  { benchmarks, task }: { readonly benchmarks: readonly PlannedBenchmark[]; readonly task: string },
+): HypothesesPlan {
+  const labels = benchmarks.map(({ record }) => record.label);
+  const names = new Set<string>();
+  const list = matrix.hypotheses.map((hypothesis): PlannedHypothesis => {
+    const { name, guard, margin, direction, baseline } = hypothesis;
+    const refuse = (state: string): never => {
+      throw new UserError(`Cannot ${task}: hypothesis ${JSON.stringify(name)} ${state}`);
+    };
+    const find = (kind: string, wanted: string, known: readonly string[]) => {
+      if (!known.includes(wanted)) {
+        refuse(
+          `names the ${kind} ${JSON.stringify(wanted)}${suggest(wanted, known)}, wanted one of ${
+            known.join(", ")
+          }`,
+        );
+      }
+    };
+    if (names.has(name)) refuse("stands twice, wanted once");
+    names.add(name);
+    const treatments = matrix.treatments.map((treatment) => treatment.name);
+    if (treatments.length === 0) refuse("has no treatment, wanted one in the matrix");
+    find("treatment", hypothesis.treatment, treatments);
+    const treatment = matrix.treatments.find((each) => each.name === hypothesis.treatment)!;
+    find("control", hypothesis.control, [UNTOUCHED, ...controlLabels(treatment.controls)]);
+    find("benchmark", hypothesis.benchmark, labels);
+    const benchmark = benchmarks[labels.indexOf(hypothesis.benchmark)]!;
+    const metric = hypothesis.metric ?? benchmark.primary;
+    find("metric", metric, benchmark.evaluator.metrics.map((each) => each.name));
+    if (typeof baseline === "string") {
+      find("baseline", baseline, labels.filter((label) => label !== hypothesis.benchmark));
+    }
+    if (guard && margin === undefined) refuse("is a guard without a margin, wanted one above 0");
+    if (guard && direction === "either") {
+      refuse('is a guard in direction "either", wanted "greater" (does not fall by the margin) or "less"');
+    }
+    return { ...hypothesis, metric };
+  });
+  return { list, hash: list.length > 0 ? sha256(canonicalJson(list)) : undefined };
+}
+
+/**
+ * Notes when a run's hypotheses were first seen and what was known then; the first note stays.
+ *
+ * @param at ISO 8601
+ * @returns undefined where there are no hypotheses.
+ */
+export function sealHypotheses(
+  { id, hypotheses: { hash }, cells }: {
+    readonly id: string;
+    readonly hypotheses: HypothesesPlan;
+    readonly cells: readonly { readonly key: string }[];
+  },
+  store: RunStore,
+  at: string,
+): Results["run"]["sealed"] {
+  if (hash === undefined) return undefined;
+  const place = `hypotheses/${id}`, known = store.numbers(place)?.about as Sealed | undefined;
+  if (known) return known;
+  const keys = [...new Set(cells.map(({ key }) => key))];
+  const sealed = { at, cells: keys.filter((key) => store.outcomes(key).size > 0).length, of: keys.length };
+  store.saveNumbers(place, { about: sealed, arrays: [] });
+  return sealed;
+}
+
+type Sealed = NonNullable<Results["run"]["sealed"]>;
+
+/** What was measured, as the summary has it: values of a metric, one number an item, in the order of the items. */
+export interface Measured {
+  /** Undefined where the model has no such cell, or the cell no such metric. */
+  values(
+    cell: { readonly benchmark: string; readonly treatment: string },
+    metric: string,
+  ): readonly number[] | undefined;
+  /** Of each set of a control. */
+  sets(
+    cell: { readonly benchmark: string; readonly treatment: string; readonly control: string },
+    metric: string,
+  ): readonly (readonly number[])[];
+  metric(benchmark: string, name: string): Metric;
+  clusters(benchmark: string): readonly string[];
+}
+
+export interface JudgeMatrixOptions {
+  readonly models: readonly { readonly label: string; readonly measured: Measured }[];
+  readonly level: number;
+  readonly resamples: number;
+  readonly seed: number;
+}
+
+/** Verdicts of all hypotheses on all models: one family each over the whole matrix. */
+export function judgeHypotheses(
+  { list }: HypothesesPlan,
+  { models, ...options }: JudgeMatrixOptions,
+): HypothesisResult[] {
+  const evidence = models.flatMap(({ label, measured }) =>
+    list.map((hypothesis) => ({
+      model: label,
+      hypothesis,
+      ...evidenceOf(hypothesis, { ...options, measured, label }),
+    }))
+  );
+  const judged = judge(evidence.map(({ hypothesis, ...found }): Evidence => ({
+    ...found,
+    hypothesis: withoutUndefined(hypothesis),
+  })));
+  return evidence.map(({ model, hypothesis, difference, sets, headroom, metric }, i): HypothesisResult => {
+    const { name: _, ...judgement } = judged[i]!;
+    return {
+      model,
+      hypothesis: withoutUndefined(hypothesis),
+      metric,
+      difference,
+      ...(sets ? { sets } : {}),
+      ...(headroom ? { headroom } : {}),
+      ...judgement,
+    };
+  });
+}
+
+interface EvidenceOptions extends Omit<JudgeMatrixOptions, "models"> {
+  readonly measured: Measured;
+  readonly label: string;
+}
+
+interface Found {
+  readonly difference: Difference;
+  readonly metric: Metric;
+  readonly p?: number;
+  readonly sets?: { readonly count: number; readonly p: number };
+  readonly headroom?: Estimate;
+}
+
+function evidenceOf(hypothesis: PlannedHypothesis, options: EvidenceOptions): Found {
+  const { treatment, control, benchmark, metric: name, baseline, direction } = hypothesis;
+  const { measured, level, resamples, seed, label } = options;
+  const metric = measured.metric(benchmark, name), clusters = measured.clusters(benchmark);
+  const read = (treatment: string, of = benchmark) => {
+    const values = measured.values({ benchmark: of, treatment }, name);
+    if (values) return values;
+    throw new UserError(
+      `Cannot judge hypothesis ${JSON.stringify(hypothesis.name)}: ${of} under ${
+        JSON.stringify(treatment)
+      } on ${label} has no metric ${name}, wanted one of those in the table`,
+    );
+  };
+  const statistics = (binary: boolean, what: string) => ({
+    binary,
+    clusters,
+    level,
+    resamples,
+    seed: `${seed}/hypothesis/${hypothesis.name}/${label}/${what}`,
+  });
+  const treated = read(treatment), untouched = read(UNTOUCHED);
+  const headroom = baseline === undefined ? {} : {
+    headroom: pairedDifference(
+      typeof baseline === "number" ? untouched.map(() => baseline) : read(UNTOUCHED, baseline),
+      untouched,
+      statistics(metric.binary && typeof baseline === "string", "headroom"),
+    ),
+  };
+  if (control === UNTOUCHED) {
+    return {
+      metric,
+      difference: pairedDifference(untouched, treated, statistics(metric.binary, "difference")),
+      ...headroom,
+    };
+  }
+  const sets = measured.sets({ benchmark, treatment, control }, name);
+  const middle = treated.map((_, item) => mean(sets.map((values) => values[item]!)));
+  const difference = pairedDifference(middle, treated, statistics(false, "difference"));
+  const own = mean(treated), levels = sets.map(mean);
+  const share = (isExtreme: (level: number) => boolean) =>
+    (1 + levels.filter(isExtreme).length) / (1 + levels.length);
+  // Means of the same numbers in another order differ by rounding.
+  const fell = share((level) => level <= own + 1e-12), rose = share((level) => level >= own - 1e-12);
+  const overSets = direction === "less"
+    ? fell
+    : direction === "greater"
+    ? rose
+    : Math.min(1, 2 * Math.min(fell, rose));
+  const flips = difference.signFlip,
+    overItems = !flips ? 1 : direction === "either" ? flips.p : flips[direction];
+  return {
+    metric,
+    difference,
+    p: Math.max(overSets, overItems),
+    sets: { count: sets.length, p: overSets },
+    ...headroom,
+  };
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Optional members that are absent, as exact types want them. */
+function withoutUndefined(hypothesis: PlannedHypothesis): Evidence["hypothesis"] {
+  const { margin, baseline: _, ...rest } = hypothesis;
+  return margin === undefined ? rest : { ...rest, margin };
+}

@@ -1,0 +1,63 @@
+/** Hypotheses and their verdicts as people read them, the same on the terminal, in report.md and on the page. */
+import type { HypothesisResult, Results } from "../results.ts";
+import { UNTOUCHED } from "../results.ts";
+import { estimateText, figure, pText } from "./format.ts";
+
+/** "primary, on model demo: food falls". */
+export function claimTitle(
+  { hypothesis: { name, family, guard }, model }: HypothesisResult,
+  results: Results,
+): string {
+  const kind = guard ? `${family} guard` : family;
+  return results.models.length > 1 ? `${name} (${kind}, ${model})` : `${name} (${kind})`;
+}
+
+/** What is claimed: "exact_match of fables_food under food silenced, less than under random (20 sets)". */
+export function claimText({ hypothesis, metric, sets }: HypothesisResult): string {
+  const { treatment, control, benchmark, direction, margin, guard } = hypothesis;
+  const against = control === UNTOUCHED ? UNTOUCHED : `${control} (${sets?.count ?? 0} sets)`;
+  const by = margin === undefined ? "" : ` by ${unit(margin, metric)}`;
+  const way = guard
+    ? `does not ${direction === "greater" ? "fall" : "rise"}${by} against`
+    : direction === "less"
+    ? "is lower than under"
+    : direction === "greater"
+    ? "is higher than under"
+    : "differs from";
+  const within = !guard && margin !== undefined ? `, margin ${unit(margin, metric)}` : "";
+  return `${metric.name} of ${benchmark} under ${treatment} ${way} ${against}${within}`;
+}
+
+/** What came out: "effect: diff -69.8 [-83.3, -54.2], p = 0.048, adjusted 0.048; p over sets 0.048". */
+export function verdictOf(result: HypothesisResult): string {
+  const { verdict, difference, metric, p, adjusted, tested, sets, reason, headroom } = result;
+  const parts = [
+    `diff ${estimateText(difference, metric, true)}`,
+    tested ? `${pText(p)}, adjusted ${pText(adjusted).replace("p ", "").replace("= ", "")}` : "not tested",
+    ...(sets ? [`over sets ${pText(sets.p)}`] : []),
+    ...(headroom ? [`headroom ${estimateText(headroom, metric, true)}`] : []),
+    ...(verdict === "effect" || verdict === "not worse" ? [] : [reasonIn(result, reason)]),
+  ];
+  return `${verdict}: ${parts.join("; ")}`;
+}
+
+/** When the hypotheses were sealed; undefined where there are none. */
+export function sealText({ hypotheses, run: { sealed } }: Results): string | undefined {
+  if (!hypotheses) return undefined;
+  const hash = `sha256 ${hypotheses.hash.slice(0, 12)}`;
+  if (!sealed) return `Hypotheses ${hash}, not sealed`;
+  return sealed.cells === 0
+    ? `Hypotheses ${hash}, sealed before the first of ${sealed.of} cells was computed`
+    : `Hypotheses ${hash}, first seen when ${sealed.cells} of ${sealed.of} cells had been computed: not sealed before the data`;
+}
+
+/** The smallest effect stands in the reason as a plain number; percent where the metric is in percent. */
+function reasonIn({ detectable, metric }: HypothesisResult, reason: string): string {
+  return detectable === undefined
+    ? reason
+    : reason.replace(String(Number(detectable.toPrecision(3))), unit(detectable, metric));
+}
+
+function unit(value: number, metric: HypothesisResult["metric"]): string {
+  return metric.binary ? `${figure(value, metric)} points` : figure(value, metric);
+}

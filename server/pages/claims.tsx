@@ -1,0 +1,28 @@
+/** Hypotheses of a run, what they say and what came out. */
+import { claimText, claimTitle, type Results, sealText, verdictOf } from "../../core/mod.ts";
+
+export function Claims({ results }: { readonly results: Results }) {
+  const judged = results.hypotheses?.judged ?? [];
+  if (judged.length === 0) return null;
+  return (
+    <section aria-labelledby="hypotheses">
+      <h2 id="hypotheses">Hypotheses</h2>
+      <p class="note">{sealText(results)}.</p>
+      <dl class="claims">
+        {judged.map((each) => {
+          const [verdict = "", ...evidence] = verdictOf(each).split(": ");
+          return (
+            <div>
+              <dt>
+                {claimTitle(each, results)}{" "}
+                <strong class={`verdict ${verdict.replaceAll(" ", "-")}`}>{verdict}</strong>
+              </dt>
+              <dd>{claimText(each)}</dd>
+              <dd class="sub">{evidence.join(": ")}</dd>
+            </div>
+          );
+        })}
+      </dl>
+    </section>
+  );
+}

@@ -1,0 +1,209 @@
+/** Hypotheses: what is refused before anything is computed, what is sealed, and what is judged by. */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { judgeHypotheses, type Measured, planHypotheses, sealHypotheses } from "../../core/hypotheses.ts";
+import { claimText, sealText, verdictOf } from "../../core/report/claims.ts";
+import { parseMatrix } from "../../core/matrix.ts";
+import { UserError } from "../../core/error.ts";
+import { createRandom } from "../../core/random.ts";
+import type { PlannedBenchmark } from "../../core/plan_benchmarks.ts";
+import type { Results } from "../../core/results.ts";
+import { createMemoryStore } from "../../core/store/memory.ts";
+
+const ACC = { name: "acc", title: "Accuracy", binary: true, higherIsBetter: true };
+const benchmark = (label: string) =>
+  ({
+    record: { label },
+    primary: "acc",
+    evaluator: { metrics: [ACC] },
+    items: [],
+  }) as unknown as PlannedBenchmark;
+const BENCHMARKS = [benchmark("riddles"), benchmark("riddles (answers only)")];
+
+const CLAIM = {
+  name: "riddles fall",
+  treatment: "muted",
+  control: "random",
+  benchmark: "riddles",
+  direction: "less",
+} as const;
+
+function planned(...hypotheses: readonly Record<string, unknown>[]) {
+  const matrix = parseMatrix(
+    JSON.stringify({
+      version: 1,
+      models: [{ use: "m" }],
+      benchmarks: [{ use: "riddles" }],
+      treatments: [{
+        name: "muted",
+        steps: [{ edit: { use: "suppress", units: [{ tap: "embed", index: 0 }] } }],
+        controls: [{ use: "random", match: "tap", sets: 3 }],
+      }],
+      hypotheses,
+    }),
+    "m.json",
+  );
+  return planHypotheses(matrix, { benchmarks: BENCHMARKS, task: "read matrix m.json" });
+}
+
+Deno.test("planHypotheses() writes every default out and hashes what is claimed, not how it is written", () => {
+  const { list, hash } = planned(CLAIM);
+  assertEquals(list, [{ ...CLAIM, metric: "acc", family: "primary", guard: false }]);
+  assertEquals(planned({ ...CLAIM, metric: "acc", family: "primary" }).hash, hash);
+  for (
+    const change of [{ direction: "either" }, { margin: 0.02 }, { family: "secondary" }, {
+      control: "untouched",
+    }]
+  ) {
+    assert(planned({ ...CLAIM, ...change }).hash !== hash, JSON.stringify(change));
+  }
+  assertEquals(planned(), { list: [], hash: undefined });
+});
+
+Deno.test("planHypotheses() refuses in one line what the matrix does not have and what says too little", () => {
+  const cases: readonly (readonly [Record<string, unknown>, string])[] = [
+    [{ treatment: "mutd" }, 'names the treatment "mutd", did you mean "muted"'],
+    [{ control: "randm" }, 'names the control "randm", did you mean "random"'],
+    [{ benchmark: "ridles" }, 'names the benchmark "ridles", did you mean "riddles"'],
+    [{ metric: "accc" }, 'names the metric "accc", did you mean "acc"'],
+    [{ baseline: "riddles" }, 'names the baseline "riddles"'],
+    [{ guard: true }, "is a guard without a margin"],
+    [{ guard: true, margin: 0.1, direction: "either" }, 'is a guard in direction "either"'],
+  ];
+  for (const [change, text] of cases) {
+    const start = 'Cannot read matrix m.json: hypothesis "riddles fall" ';
+    assertThrows(() => planned({ ...CLAIM, ...change }), UserError, start + text);
+  }
+  assertThrows(() => planned(CLAIM, { ...CLAIM, direction: "either" }), UserError, "stands twice");
+  assertThrows(() => planned({ ...CLAIM, margn: 1 }), UserError, 'unknown key "margn"');
+  assertThrows(() => planned({ ...CLAIM, margin: 0 }), UserError);
+});
+
+/** 12 questions of 4 items; `right` says which items of a question are right. */
+const clusters = Array.from({ length: 48 }, (_, i) => `q${Math.floor(i / 4)}`);
+const level = (right: (question: number, item: number) => boolean) =>
+  clusters.map((_, i) => Number(right(Math.floor(i / 4), i % 4)));
+
+function measured(
+  cells: Readonly<Record<string, readonly number[]>>,
+  sets: readonly (readonly number[])[],
+): Measured {
+  return {
+    values: ({ benchmark, treatment }) => cells[`${benchmark}/${treatment}`],
+    sets: () => sets,
+    metric: () => ACC,
+    clusters: () => clusters,
+  };
+}
+
+const judged = (hypotheses: readonly Record<string, unknown>[], of: Measured, models = 1) =>
+  judgeHypotheses(planned(...hypotheses), {
+    models: Array.from({ length: models }, (_, i) => ({ label: `m${i}`, measured: of })),
+    level: 0.95,
+    resamples: 2000,
+    seed: 0,
+  });
+
+const UNTOUCHED = level((_, item) => item < 3);
+const FALLEN = level((question, item) => item < (question % 3 === 0 ? 1 : 0));
+
+Deno.test("judgeHypotheses() finds the p over sets by counting them, and asks for items and sets both", () => {
+  const like = (count: number, values: readonly number[]) => Array.from({ length: count }, () => values);
+  const [effect] = judged(
+    [CLAIM],
+    measured({ "riddles/untouched": UNTOUCHED, "riddles/muted": FALLEN }, like(39, UNTOUCHED)),
+  );
+  assertEquals(effect!.sets, { count: 39, p: 1 / 40 });
+  // All twelve questions fell, so that the p over items is 2^-12 and the larger of the two is that over sets.
+  assertEquals([effect!.p, effect!.verdict], [1 / 40, "effect"]);
+  assert(effect!.difference.value < -0.5);
+
+  // Two of 39 sets fell as far: 3 of 40.
+  const mixed = [...like(37, UNTOUCHED), ...like(2, FALLEN)];
+  const [none] = judged(
+    [CLAIM],
+    measured({ "riddles/untouched": UNTOUCHED, "riddles/muted": FALLEN }, mixed),
+  );
+  assertEquals([none!.sets!.p, none!.verdict], [3 / 40, "inconclusive"]);
+
+  // Far from every set, but by one question alone.
+  const one = level((question, item) => item < (question === 0 ? 0 : 3));
+  const [few] = judged(
+    [CLAIM],
+    measured({ "riddles/untouched": UNTOUCHED, "riddles/muted": one }, like(39, UNTOUCHED)),
+  );
+  assertEquals([few!.sets!.p, few!.p, few!.verdict], [1 / 40, 0.5, "inconclusive"]);
+});
+
+Deno.test("judgeHypotheses() corrects over hypotheses and models together, and keeps the gate shut", () => {
+  const cells = { "riddles/untouched": UNTOUCHED, "riddles/muted": FALLEN };
+  const both = [CLAIM, { ...CLAIM, name: "rises", direction: "greater" }, {
+    ...CLAIM,
+    name: "second",
+    control: "untouched",
+    family: "secondary",
+  }];
+  const sets = Array.from({ length: 199 }, () => UNTOUCHED);
+  const results = judged(both, measured(cells, sets), 2);
+  assertEquals(results.map(({ model, hypothesis }) => `${model} ${hypothesis.name}`), [
+    "m0 riddles fall",
+    "m0 rises",
+    "m0 second",
+    "m1 riddles fall",
+    "m1 rises",
+    "m1 second",
+  ]);
+  // Four primary tests: two at 1/200, two at 1.
+  assertEquals(results[0]!.adjusted, 4 / 200);
+  assertEquals([results[1]!.verdict, results[2]!.verdict, results[2]!.tested], [
+    "inconclusive",
+    "inconclusive",
+    false,
+  ]);
+});
+
+Deno.test("judgeHypotheses() says not identifiable where the untouched model knows too little to fall", () => {
+  const random = createRandom("guesses"), guess = level(() => random.below(4) === 0);
+  const cells = { "riddles/untouched": guess, "riddles/muted": level(() => random.below(4) === 0) };
+  const [result] = judged([{ ...CLAIM, control: "untouched", baseline: 0.25 }], measured(cells, []));
+  assertEquals(result!.verdict, "not identifiable");
+  assert(verdictOf(result!).includes("headroom"));
+  assertThrows(
+    () => judged([{ ...CLAIM, baseline: "riddles (answers only)" }], measured(cells, [guess])),
+    UserError,
+    "has no metric",
+  );
+});
+
+Deno.test("sealHypotheses() keeps the first note, and says what was known by then", () => {
+  const store = createMemoryStore(), hypotheses = planned(CLAIM);
+  const plan = { id: "m-1", hypotheses, cells: [{ key: "a" }, { key: "a" }, { key: "b" }] };
+  const first = sealHypotheses(plan, store, "2026-01-01T00:00:00Z");
+  assertEquals(first, { at: "2026-01-01T00:00:00Z", cells: 0, of: 2 });
+  store.openCell("a", {}, 1);
+  store.commit("a", [{ item: "1", values: {}, detail: {} }]);
+  assertEquals(sealHypotheses(plan, store, "2026-02-02T00:00:00Z"), first);
+  const later = sealHypotheses({ ...plan, id: "m-2" }, store, "2026-03-03T00:00:00Z");
+  assertEquals(later, { at: "2026-03-03T00:00:00Z", cells: 1, of: 2 });
+  const text = (sealed: typeof later) =>
+    sealText({ hypotheses: { hash: hypotheses.hash!, judged: [] }, run: { sealed } } as unknown as Results)!;
+  assert(text(first).includes("sealed before the first of 2 cells"), text(first));
+  assert(text(later).includes("1 of 2 cells had been computed: not sealed before the data"), text(later));
+  assertEquals(sealHypotheses({ ...plan, hypotheses: planned() }, store, "x"), undefined);
+});
+
+Deno.test("claimText() says a claim with its control, and a guard with its margin in points", () => {
+  const cells = { "riddles/untouched": UNTOUCHED, "riddles/muted": FALLEN }, sets = [UNTOUCHED, UNTOUCHED];
+  const [claim, guard] = judged(
+    [CLAIM, {
+      ...CLAIM,
+      name: "stays",
+      control: "untouched",
+      direction: "greater",
+      margin: 0.02,
+      guard: true,
+    }],
+    measured(cells, sets),
+  );
+  assertEquals(claimText(claim!), "acc of riddles under muted is lower than under random (2 sets)");
+  assertEquals(claimText(guard!), "acc of riddles under muted does not fall by 2.0 points against untouched");
+});
