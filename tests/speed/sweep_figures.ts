@@ -1,9 +1,13 @@
 /**
  * What a sweep over all 270 heads of SmolLM2 costs, each silenced in turn, in plain runs: one plain run scores all items under one arm's
  * edits by itself. Measures an exact sweep, and a race for the 20 heads whose mean effect is largest, which begins from one backward pass
- * an item; prints both in plain runs a head, and how many of the race's heads are the exact sweep's. About ten minutes for 32 items.
+ * an item; prints both in plain runs a head, and how many of the race's heads are the exact sweep's. About ten minutes for 48 items.
  *
- *   deno task sweeps [--items 32] [--protocol lm-eval]
+ * What is measured is the log-probability of the right answer, or with --measure lead its lead over the mean of the other answers. On letters,
+ * which the model hardly tells apart, the effect of a head on the lead changes sign from item to item: its mean is small beside its spread, so
+ * that a race has to see most items before it may drop a head.
+ *
+ *   deno task sweeps [--items 48] [--measure logprob]
  */
 import { parseArgs } from "node:util";
 import {
@@ -22,7 +26,16 @@ import { REAL_MODEL, SHARED_DATA, testContext } from "../support.ts";
 import { median } from "./quiet.ts";
 import { LAYERS } from "./smollm2.ts";
 
-const { values } = parseArgs({ options: { items: { type: "string", default: "32" } }, args: Deno.args });
+const { values } = parseArgs({
+  options: {
+    items: { type: "string", default: "48" },
+    measure: { type: "string", default: "logprob" },
+  },
+  args: Deno.args,
+});
+if (values.measure !== "logprob" && values.measure !== "lead") {
+  throw new Error(`Cannot measure ${values.measure}: wanted logprob or lead`);
+}
 const ITEMS = Number(values.items), HEADS = 9, TOP = 20, WANTED = { exact: 0.5, raced: 0.15, overlap: 0.95 };
 const params = commonsenseQa.params.parse({ protocol: "lm-eval" });
 const items = commonsenseQa.load(
@@ -40,9 +53,9 @@ const arms = taps.flatMap((tap, layer) =>
     edits: [{ tap, units: [head], op: "scale", value: 0 }] as readonly Edit[],
   }))
 );
-/** Lead of the right answer's log-probability over the mean of the others'. */
 const measure = ({ logprobs }: ScoreResult, index: number) => {
   const gold = items[index]!.gold, others = logprobs.filter((_, i) => i !== gold);
+  if (values.measure === "logprob") return logprobs[gold]!;
   return logprobs[gold]! - others.reduce((sum, value) => sum + value, 0) / others.length;
 };
 const timed = async <T>(work: () => Promise<T>) => {
@@ -55,7 +68,10 @@ const exactly = () => sweep(model, requests, { arms, measure });
 const racing = async () => {
   const predicted = await predictAblation(model, requests, {
     taps,
-    objective: { kind: "cloze", answer: items.map((item) => item.gold) },
+    objective: values.measure === "lead" ? { kind: "cloze", answer: items.map(({ gold }) => gold) } : {
+      kind: "logprob",
+      target: requests.map(({ continuations }, i) => continuations[items[i]!.gold]![0]!),
+    },
   });
   return await sweep(model, requests, { arms, measure, race: { top: TOP, by: "magnitude", predicted } });
 };
