@@ -260,6 +260,12 @@ export interface OpenOptions {
 
 /** Opens models of one kind. Inspecting reads headers and hashes, not the weights into memory. */
 export interface ModelBackend<Params = unknown> {
+  /** Tokens that score() would compute for these requests, all batches that are not skipped together, as ScoredBatch.tokens counts them.
+   * Pure, and needs no open model. A backend that shares nothing between requests may leave it out. */
+  countTokens?(
+    requests: readonly ScoreRequest[],
+    options?: Pick<ScoreOptions, "skip" | "tokenBudget">,
+  ): number;
   inspect(params: Params, context: Context): Promise<Pick<Model, "info" | "units" | "tokenizer">>;
   open(params: Params, options: OpenOptions, context: Context): Promise<Model>;
 }

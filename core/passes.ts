@@ -115,7 +115,8 @@ export function checkCapabilities(
 
 type Refuse = (state: string) => never;
 
-const isGradient = ({ quantity }: Observation) => quantity === "gradient" || quantity === "product";
+/** Whether a backward pass is needed. */
+export const isGradient = ({ quantity }: Observation) => quantity === "gradient" || quantity === "product";
 
 function checkObservations({ observe, objective, weight }: Pass, model: Units, refuse: Refuse): void {
   const seen = new Set<string>();

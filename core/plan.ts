@@ -26,6 +26,8 @@ export interface PlannedModel {
   readonly record: ModelRecord;
   readonly inspected: Pick<Model, "info" | "units" | "tokenizer">;
   open(options: OpenOptions): Promise<Model>;
+  /** Where the backend counts them by itself; see ModelBackend. */
+  readonly countTokens?: NonNullable<ModelBackend["countTokens"]>;
   /** The untouched model first, then the arms of each treatment. */
   readonly arms: readonly PlannedArm[];
   /** What its treatments select from. */
@@ -220,6 +222,7 @@ async function inspectModel(
     },
     inspected: { info, units: (tap) => inspected.units(tap), tokenizer: inspected.tokenizer },
     open: (options) => backend.open(params, options, own),
+    ...(backend.countTokens && { countTokens: (...args) => backend.countTokens!(...args) }),
   };
 }
 

@@ -40,6 +40,11 @@ export function peakMemoryMb(): number {
   return Math.round(process.resourceUsage().maxRSS * 1024 / 1e6);
 }
 
+/** Operating system and processor, as runs record it. */
+export function platform(): string {
+  return `${Deno.build.os} ${Deno.build.arch}`;
+}
+
 /** A path of the command line, absolute. */
 export function userPath(path: string): string {
   return resolve(userDir(), path);

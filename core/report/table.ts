@@ -168,7 +168,8 @@ function longest(texts: readonly string[]): number {
 }
 
 /** Breaks a text at spaces. */
-function fold(text: string, width: number): string[] {
+/** Text in lines of at most `width` characters, cut at spaces; a longer word has a line of its own. */
+export function fold(text: string, width: number): string[] {
   return text.split(" ").reduce<string[]>((lines, word) => {
     const last = lines.at(-1);
     if (last === undefined || last.length + 1 + word.length > width) return [...lines, word];

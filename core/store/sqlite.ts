@@ -43,6 +43,8 @@ const SCHEMA = `
 export interface SqliteOptions {
   /** Pages of 4096 bytes at which the file counts as having filled its disk; default none. */
   readonly maxPages?: number;
+  /** Nothing is made or written, and a file that is missing is an error; for processes without leave to write. Default false. */
+  readonly readOnly?: boolean;
 }
 
 /**
@@ -134,18 +136,25 @@ export function openSqliteStore(path: string, options: SqliteOptions = {}): RunS
   };
 }
 
-function open(path: string, { maxPages }: SqliteOptions): DatabaseSync {
-  mkdirSync(dirname(path), { recursive: true });
+function open(path: string, { maxPages, readOnly = false }: SqliteOptions): DatabaseSync {
+  if (!readOnly) mkdirSync(dirname(path), { recursive: true });
   // The timeout must be there before the first statement, or processes that open a new file together find it locked.
-  const db = new DatabaseSync(path, { timeout: TIMEOUT_MS });
+  const db = new DatabaseSync(path, { timeout: TIMEOUT_MS, readOnly });
   try {
-    db.exec("pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on");
+    if (!readOnly) {
+      db.exec("pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on");
+    }
     if (maxPages !== undefined) db.exec(`pragma max_page_count = ${maxPages}`);
     checkKind(db, path);
     const version = Number(versionOf(db) ?? 0);
     if (version > SCHEMA_VERSION) {
       throw new UserError(
         `Cannot open the results in ${path}: they are of format ${version}, wanted at most ${SCHEMA_VERSION} or a newer Plumbline`,
+      );
+    }
+    if (readOnly && version < SCHEMA_VERSION) {
+      throw new UserError(
+        `Cannot open the results in ${path}: they are of format ${version} and only read here, wanted format ${SCHEMA_VERSION}, which "deno task report" makes of them`,
       );
     }
     // A finished store is not written to, so that opening it asks for no lock.

@@ -26,7 +26,7 @@ import { createEngine, drawGraph, type Engine } from "./engine.ts";
 import { patchOf, registerSource } from "./patch.ts";
 import { createRunner } from "./run/runner.ts";
 import { refuseNonFinite } from "./non_finite.ts";
-import { ints, score, scoringSpec } from "./score.ts";
+import { countTokens, ints, score, scoringSpec } from "./score.ts";
 import { createTokenizer } from "./tokenizer.ts";
 import { inspectCheckpoint, openCheckpoint } from "./weights/checkpoint.ts";
 import type { Checkpoint, CheckpointInfo, ModelConfig } from "./weights/types.ts";
@@ -58,6 +58,7 @@ export const backend: ModelBackend<OnnxParams> = {
     return describe(checkpoint);
   },
   open: openModel,
+  countTokens,
 };
 
 /** A tensor that the graph does not read would decide numbers in other programs, or in none: which, is not ours to guess.

@@ -15,6 +15,17 @@ export function scoringSpec(engine: Engine, edits: readonly Pick<Edit, "tap">[])
   return { kind: "score", edits: [...new Set([...engine.taps, ...edits.map(({ tap }) => tap)])].sort() };
 }
 
+/** Tokens that score() computes for requests without edits of their own: rows of the batches wanted, and each group's prefix once. */
+export function countTokens(
+  requests: readonly ScoreRequest[],
+  { tokenBudget = TOKEN_BUDGET, skip }: Pick<ScoreOptions, "skip" | "tokenBudget"> = {},
+): number {
+  return planBatches(requests, tokenBudget).reduce((sum, { prefix, batches }) => {
+    const rows = batches.filter(({ indices }) => !skip?.(indices)).flatMap((batch) => batch.rows);
+    return rows.reduce((all, row) => all + row.tokens.length, sum + (rows.length > 0 ? prefix.length : 0));
+  }, 0);
+}
+
 /** Requests must have been checked. Yields batches in the order of their making. */
 export async function* score(
   engine: Engine,

@@ -1,0 +1,186 @@
+/** What a plan will take: cells and tokens that the store has not, time, memory, and what its items can find. Computes nothing. */
+import type { ScoreRequest } from "../model.ts";
+import { isGradient, planPasses } from "../passes.ts";
+import type { Plan, PlannedCell, PlannedModel } from "../plan.ts";
+import type { ModelScore } from "../plan_scores.ts";
+import type { Results } from "../results.ts";
+import type { PassSample } from "../scorer.ts";
+import type { RunStore } from "../store/store.ts";
+import { type Detectable, detectableOf } from "./detectable.ts";
+import { memoryOf } from "./memory.ts";
+import { gradientRate, type Here, rateOf, runsIn, type Sourced } from "./rates.ts";
+
+export type { Detectable } from "./detectable.ts";
+export type { Here, Sourced } from "./rates.ts";
+
+/** The cells of one model on one benchmark, each key counted once. */
+export interface CellsForecast {
+  readonly benchmark: string;
+  /** Tokens of one cell; what prompts share is counted once where the backend counts by itself. */
+  readonly tokensPerCell: number;
+  readonly cells: number;
+  readonly complete: number;
+  /** With some outcomes in the store. */
+  readonly partial: number;
+  /** Neither complete nor begun. */
+  readonly fresh: number;
+  /** Of the partial and the fresh. */
+  readonly tokens: number;
+}
+
+/** A scorer's passes on one model. */
+export interface ScoringForecast {
+  readonly scorer: string;
+  readonly stored: boolean;
+  readonly samples: number;
+  /** To compute, 0 where stored; a scoring that was broken off counts whole. */
+  readonly forwardTokens: number;
+  /** Of passes that go backward too. */
+  readonly gradientTokens: number;
+}
+
+export interface ModelForecast {
+  readonly label: string;
+  readonly architecture: string;
+  readonly parameters: number;
+  readonly benchmarks: readonly CellsForecast[];
+  readonly scoring: readonly ScoringForecast[];
+  /** To compute, without a backward pass and with one. */
+  readonly forwardTokens: number;
+  readonly gradientTokens: number;
+  /** Tokens a second. */
+  readonly rate: Sourced;
+  readonly gradientRate: Sourced;
+  readonly seconds: number;
+  /** Peak of the process, 1e6 bytes. */
+  readonly memoryMb: Sourced;
+  /** Whether the backend itself counted tokens, with what prompts share counted once. */
+  readonly sharing: boolean;
+}
+
+export interface Forecast {
+  readonly id: string;
+  readonly name: string;
+  readonly limit: number | null;
+  readonly models: readonly ModelForecast[];
+  readonly benchmarks: readonly Detectable[];
+}
+
+/** @param store where results would go; only read. */
+export function forecast(plan: Plan, store: RunStore, here: Here): Forecast {
+  const runs = runsIn(store);
+  const weights = plan.models.map(({ record }) => record.info.hash.weights);
+  return {
+    id: plan.id,
+    name: plan.name,
+    limit: plan.limit,
+    models: plan.models.map((model) => modelForecast(model, { plan, store, runs, here })),
+    benchmarks: plan.benchmarks.map((benchmark) => detectableOf(benchmark, { runs, store, weights })),
+  };
+}
+
+interface ModelOptions {
+  readonly plan: Plan;
+  readonly store: RunStore;
+  readonly runs: readonly Results[];
+  readonly here: Here;
+}
+
+function modelForecast(model: PlannedModel, { plan, store, runs, here }: ModelOptions): ModelForecast {
+  const { label, info } = model.record;
+  const distinct = [...new Map(plan.cells.map((cell) => [cell.key, cell])).values()];
+  const benchmarks = plan.benchmarks.map((benchmark) =>
+    cellsForecast(
+      distinct.filter((cell) => cell.model === model && cell.benchmark === benchmark),
+      { label: benchmark.record.label, tokenBudget: plan.tokenBudget, store },
+    )
+  );
+  const scoring = [...new Map(model.scores.map((each) => [each.key, each])).values()]
+    .map((each) => scoringForecast(each, store));
+  const forwardTokens = sum([
+    ...benchmarks.map(({ tokens }) => tokens),
+    ...scoring.map((s) => s.forwardTokens),
+  ]);
+  const gradientTokens = sum(scoring.map((each) => each.gradientTokens));
+  const rate = rateOf(model.record, runs, here), backward = gradientRate(rate);
+  return {
+    label,
+    architecture: info.architecture,
+    parameters: info.parameters,
+    benchmarks,
+    scoring,
+    forwardTokens,
+    gradientTokens,
+    rate,
+    gradientRate: backward,
+    seconds: forwardTokens / rate.value + gradientTokens / backward.value,
+    memoryMb: memoryOf(model, { plan, runs, gradients: gradientTokens > 0 }),
+    sharing: model.countTokens !== undefined,
+  };
+}
+
+interface CellsOptions {
+  readonly label: string;
+  readonly tokenBudget: number;
+  readonly store: RunStore;
+}
+
+function cellsForecast(
+  cells: readonly PlannedCell[],
+  { label, tokenBudget, store }: CellsOptions,
+): CellsForecast {
+  const open = cells.filter((cell) => !store.isComplete(cell.key))
+    .map((cell) => ({ cell, done: new Set(store.outcomes(cell.key).keys()) }));
+  const partial = open.filter(({ done }) => done.size > 0);
+  // Arms differ in edits alone, so that one count stands for all.
+  const tokensPerCell = cells[0] ? tokensOf(cells[0], tokenBudget) : 0;
+  const left = partial.map(({ cell, done }) => tokensOf(cell, tokenBudget, done));
+  const fresh = open.length - partial.length;
+  return {
+    benchmark: label,
+    tokensPerCell,
+    cells: cells.length,
+    complete: cells.length - open.length,
+    partial: partial.length,
+    fresh,
+    tokens: fresh * tokensPerCell + sum(left),
+  };
+}
+
+/** Tokens of a cell without those batches, or items, that are done whole. */
+function tokensOf(
+  { requests, benchmark, model }: PlannedCell,
+  tokenBudget: number,
+  done: ReadonlySet<string> = new Set(),
+): number {
+  const isDone = (index: number) => done.has(benchmark.items[index]?.id ?? "");
+  if (model.countTokens) {
+    return model.countTokens(requests, { tokenBudget, skip: (indices) => indices.every(isDone) });
+  }
+  return sum(requests.map((request, index) => isDone(index) ? 0 : lengthOf(request)));
+}
+
+function scoringForecast({ score, input, key }: ModelScore, store: RunStore): ScoringForecast {
+  const passes = planPasses(score.scorer, input), stored = store.numbers(key) !== undefined;
+  const tokens = (backward: boolean) =>
+    stored ? 0 : sum(
+      passes.filter(({ observe }) => observe.some(isGradient) === backward)
+        .flatMap(({ samples }) => samples.map(lengthOf)),
+    );
+  return {
+    scorer: score.scorer.name,
+    stored,
+    samples: sum(passes.map(({ samples }) => samples.length)),
+    forwardTokens: tokens(false),
+    gradientTokens: tokens(true),
+  };
+}
+
+/** Tokens that are run: the last of a continuation is only predicted. */
+function lengthOf({ prompt, continuations = [] }: ScoreRequest | PassSample): number {
+  return continuations.reduce((all, ids) => all + ids.length - 1, prompt.length);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((all, value) => all + value, 0);
+}

@@ -1,0 +1,188 @@
+/** A forecast as lines for the terminal. */
+import { countText } from "../report/format.ts";
+import { fold } from "../report/table.ts";
+import { TEST } from "./detectable.ts";
+import { mbText } from "./memory.ts";
+import type { Detectable, Forecast, ModelForecast } from "./mod.ts";
+
+export interface PrintOptions {
+  /** Bold and dim text. */
+  readonly colour: boolean;
+  /** Characters a line may have; long names are cut to fit. */
+  readonly width: number;
+}
+
+const GAP = "  ";
+/** Shortest name that is left of a long one. */
+const NAME = 16;
+
+/** Lines of text without a line end. */
+export function forecastLines(forecast: Forecast, { colour, width }: PrintOptions): string[] {
+  const bold = (text: string) => colour ? `\x1b[1m${text}\x1b[22m` : text;
+  const section = (title: string, lines: readonly string[]) =>
+    lines.length > 0 ? ["", bold(title), ...lines] : [];
+  const { models, benchmarks, id, limit } = forecast;
+  const sentence = `Plan of run ${id}; nothing was computed or written${
+    limit === null ? "" : `; only the first ${limit} items of each benchmark (--limit), not reportable`
+  }`;
+  return [
+    ...fold(sentence, width),
+    ...models.flatMap((model) => section(titleOf(model), cellsTable(model, width))),
+    ...section("Time", timeLines(models, width)),
+    ...section("Memory, at its peak", memoryLines(models, width)),
+    ...section(
+      `Smallest change that would be found (power ${100 * TEST.power} %, paired t test, two-sided, level ${
+        100 * TEST.level
+      } %)`,
+      benchmarkLines(benchmarks, width),
+    ),
+  ];
+}
+
+function titleOf({ label, architecture, parameters }: ModelForecast): string {
+  return `Model ${label} (${architecture}, ${countText(parameters)} parameters)`;
+}
+
+function cellsTable(model: ModelForecast, width: number): string[] {
+  const { benchmarks, scoring, sharing } = model;
+  const total = (of: (each: ModelForecast["benchmarks"][number]) => number) =>
+    benchmarks.reduce((sum, each) => sum + of(each), 0);
+  const rows = benchmarks.map((each) => [
+    each.benchmark,
+    ...[each.tokensPerCell, each.cells, each.complete, each.partial, each.partial + each.fresh, each.tokens]
+      .map(numberText),
+  ]);
+  const all = [
+    "all",
+    "",
+    ...[
+      total(({ cells }) => cells),
+      total(({ complete }) => complete),
+      total(({ partial }) => partial),
+      total(({ partial, fresh }) => partial + fresh),
+      total(({ tokens }) => tokens),
+    ].map(numberText),
+  ];
+  const head = ["Benchmark", "tokens a cell", "cells", "stored", "begun", "to compute", "tokens left"];
+  return [
+    ...columns([head, ...rows, ...(rows.length > 1 ? [all] : [])], width),
+    ...scoring.flatMap((each) => indented(scoringText(each), width)),
+    ...indented(
+      sharing
+        ? "Tokens of the encoded prompts and answers, what prompts share counted once, as they are batched"
+        : "Tokens of the encoded prompts and answers; the backend does not say what it shares, so nothing is",
+      width,
+    ),
+  ];
+}
+
+function scoringText(
+  { scorer, stored, samples, forwardTokens, gradientTokens }: ModelForecast["scoring"][number],
+) {
+  const parts = [
+    ...(forwardTokens > 0 ? [`${numberText(forwardTokens)} tokens forward`] : []),
+    ...(gradientTokens > 0 ? [`${numberText(gradientTokens)} tokens forward and backward`] : []),
+  ];
+  const state = stored
+    ? "stored"
+    : parts.length > 0
+    ? `${parts.join(" and ")} to compute`
+    : "no tokens to compute";
+  return `Scores of units by ${scorer}: ${numberText(samples)} ${
+    samples === 1 ? "sample" : "samples"
+  }, ${state}`;
+}
+
+function timeLines(models: readonly ModelForecast[], width: number): string[] {
+  const total = models.reduce((sum, { seconds }) => sum + seconds, 0);
+  return [
+    ...models.flatMap(({ label, seconds, forwardTokens, gradientTokens, rate, gradientRate }) => {
+      const forward = `${numberText(forwardTokens)} tokens at ${
+        numberText(rate.value)
+      } a second (${rate.source})`;
+      const backward = `${numberText(gradientTokens)} tokens at ${
+        numberText(gradientRate.value)
+      } a second forward and backward (${gradientRate.source})`;
+      const work = [...(forwardTokens > 0 ? [forward] : []), ...(gradientTokens > 0 ? [backward] : [])];
+      if (work.length === 0) return indented(`${label}: nothing to compute, all is stored`, width);
+      return indented(`${label}: ${durationText(seconds)} for ${work.join(" and ")}`, width);
+    }),
+    ...(models.length > 1 ? indented(`all: ${durationText(total)}`, width) : []),
+  ];
+}
+
+function memoryLines(models: readonly ModelForecast[], width: number): string[] {
+  return models.filter(({ forwardTokens, gradientTokens }) => forwardTokens + gradientTokens > 0)
+    .flatMap(({ label, memoryMb }) =>
+      indented(`${label}: ${mbText(memoryMb.value)} (${memoryMb.source})`, width)
+    );
+}
+
+function benchmarkLines(benchmarks: readonly Detectable[], width: number): string[] {
+  const head = ["Benchmark", "items", "clusters", "change"];
+  const rows = benchmarks.map(({ benchmark, items, clusters, metric, unit, change }) => [
+    benchmark,
+    numberText(items),
+    numberText(clusters),
+    change === undefined
+      ? "none: fewer than two clusters"
+      : unit === "proportion"
+      ? `${(100 * change.value).toFixed(1)} points of ${metric}`
+      : `${change.value.toFixed(2)} standard deviations of a change of ${metric}`,
+  ]);
+  const bySource = Map.groupBy(
+    benchmarks.filter(({ change }) => change && change.source !== ""),
+    ({ change }) => change?.source ?? "",
+  );
+  return [
+    ...columns([head, ...rows], width, true),
+    ...[...bySource].flatMap(([source, group]) => {
+      const names = group.length === benchmarks.length
+        ? ""
+        : `${group.map((each) => each.benchmark).join(", ")}: `;
+      return indented(bySource.size === 1 && names === "" ? capital(source) : `${names}${source}`, width);
+    }),
+  ];
+}
+
+/** A name and numbers, these to the right; with `text` the last column is text. The name gives way where a line would be too long. */
+function columns(rows: readonly (readonly string[])[], width: number, text = false): string[] {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
+  const rest = widths.slice(1).reduce((sum, each) => sum + each + GAP.length, GAP.length);
+  const name = Math.min(widths[0] ?? 0, Math.max(NAME, width - rest));
+  return rows.map((row) =>
+    GAP +
+    row.map((cell, i) =>
+      i === 0
+        ? cut(cell, name).padEnd(name)
+        : text && i === row.length - 1
+        ? cell
+        : cell.padStart(widths[i] ?? 0)
+    ).join(GAP)
+  );
+}
+
+function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 3)}...`;
+}
+
+function indented(text: string, width: number): string[] {
+  return fold(text, width - 2 * GAP.length).map((line, i) => `${GAP.repeat(i === 0 ? 1 : 2)}${line}`);
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function numberText(value: number): string {
+  return Math.round(value).toLocaleString("en");
+}
+
+/** "under a second", "12 s", "4 min", "3.2 h", "2.1 days". */
+export function durationText(seconds: number): string {
+  if (seconds < 1) return "under a second";
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 90 * 60) return `${Math.round(seconds / 60)} min`;
+  const hours = seconds / 3600;
+  return hours < 48 ? `${hours.toFixed(1)} h` : `${(hours / 24).toFixed(1)} days`;
+}

@@ -1,0 +1,110 @@
+/** How fast a model computes, from what the store has of it, else from its size. */
+import type { ModelRecord, Results } from "../results.ts";
+import type { RunStore } from "../store/store.ts";
+
+/** A number, and in words where it comes from. */
+export interface Sourced {
+  readonly value: number;
+  /** "measured in run demo-1a2b3c4d", "assumed: ...", "estimated: ...". */
+  readonly source: string;
+}
+
+/** Where the plan would run. */
+export interface Here {
+  /** 0 is the runtime's own choice. */
+  readonly threads: number;
+  /** Operating system and processor, as runs record it. */
+  readonly platform: string;
+  /** Tokens a second that the user gives in place of all else. */
+  readonly rate?: number | undefined;
+}
+
+/** Floating-point operations a second that a model without any run is taken to reach: about what two cores with AVX-512 do. */
+const OPERATIONS = 3e11;
+/** The forward pass multiplies and adds once a parameter and token (J. Kaplan et al., arXiv 2001.08361, section 2.1). */
+const OPERATIONS_A_PARAMETER = 2;
+/** Beyond this the calls cost more than the products. */
+const FASTEST = 20_000;
+/** Below this, opening the model is a large part of a run. */
+const SHORT_MS = 10_000;
+/** Time of a forward and a backward pass through frozen weights, in forward passes. */
+export const BACKWARD = 2.5;
+
+/** All runs that the store has, whole. */
+export function runsIn(store: RunStore): Results[] {
+  return store.runs().flatMap(({ id }) => store.run(id) ?? []);
+}
+
+/** Tokens a second of scoring, the median of the runs that come nearest to what is planned. */
+export function rateOf({ info }: Pick<ModelRecord, "info">, runs: readonly Results[], here: Here): Sourced {
+  if (here.rate !== undefined) return { value: here.rate, source: "given with --rate" };
+  let found = computedOn(info.hash.weights, runs).filter(({ run }) => run.tokensPerSecond > 0);
+  if (found.length === 0) return assumedRate(info.parameters);
+  const caveats: string[] = [];
+  /** Keeps those that hold, or says that none does. */
+  const prefer = (holds: (results: Results) => boolean, otherwise: string) => {
+    const kept = found.filter(holds);
+    if (kept.length === 0) caveats.push(otherwise);
+    else found = kept;
+  };
+  prefer(({ run }) => run.platform === here.platform, "on another platform");
+  prefer(isAlone, "with other models in it");
+  prefer((results) => !hasScoring(results), "with a scorer's passes in it");
+  prefer(
+    ({ run }) => run.threads === here.threads,
+    `with ${found[0]?.run.threads === 0 ? "the runtime's own number of" : found[0]?.run.threads} threads`,
+  );
+  prefer(({ run }) => run.elapsedMs >= SHORT_MS, `of under ${SHORT_MS / 1000} s, opening included`);
+  const value = median(found.map(({ run }) => run.tokensPerSecond));
+  return { value, source: [`measured ${inRuns(found)}`, ...caveats].join(", ") };
+}
+
+function assumedRate(parameters: number): Sourced {
+  const value = Math.min(FASTEST, OPERATIONS / (OPERATIONS_A_PARAMETER * parameters));
+  const reason = value === FASTEST
+    ? "where products cost less than calls"
+    : `${OPERATIONS_A_PARAMETER} operations a parameter and token at ${OPERATIONS / 1e9} GFLOP/s`;
+  return { value, source: `assumed, since the store has no run of this model: ${reason}` };
+}
+
+/** Tokens a second of passes that go backward too. */
+export function gradientRate({ value }: Sourced): Sourced {
+  return {
+    value: value / BACKWARD,
+    source: `assumed: forward and backward take ${BACKWARD} times a forward pass`,
+  };
+}
+
+/** Runs that computed anything on a model with these weights. */
+export function computedOn(weights: string, runs: readonly Results[]): Results[] {
+  return runs.filter(({ models, run }) =>
+    run.tokens > 0 && models.some(({ info }) => info.hash.weights === weights)
+  );
+}
+
+export function isAlone({ models }: Results): boolean {
+  return models.length === 1;
+}
+
+/** Whether units were found by a scorer. */
+export function hasScoring({ treatments }: Results): boolean {
+  return treatments.some(({ found = [] }) => found.length > 0);
+}
+
+/** "in run a", "in runs a and b (median)", "in 5 runs (median; a, b, c and 2 more)". */
+function inRuns(runs: readonly Results[]): string {
+  const ids = runs.map(({ id }) => id);
+  return ids.length === 1 ? `in run ${ids[0]}` : `in ${ids.length} runs (median of ${listed(ids)})`;
+}
+
+/** At most three names. */
+export function listed(names: readonly string[]): string {
+  if (names.length > 3) return `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
+  return [names.slice(0, -1).join(", "), names.at(-1)].filter((part) => part !== "").join(" and ");
+}
+
+/** Of one number or more; between the two in the middle of an even count. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b), half = (sorted.length - 1) / 2;
+  return (sorted[Math.floor(half)]! + sorted[Math.ceil(half)]!) / 2;
+}
