@@ -15,6 +15,7 @@ import { listed, median, type Sourced } from "./rates.ts";
 export const TEST = { level: 0.95, power: 0.8, sides: 2, by: "t" } as const;
 /** Share of items whose answer a treatment changes, and correlation of the changes within a cluster, where nothing was seen. */
 const ASSUMED = { discordance: 0.2, icc: 0.5 };
+const UNSEEN = "assumed, since the store has no treated results";
 
 export interface Detectable {
   readonly benchmark: string;
@@ -62,12 +63,31 @@ export function detectableOf(
     clusterOf: new Map(items.map((item, i) => [item.id, clusters[i]!])),
   });
   const icc = iccOf(changes, size.clusters < size.items);
-  const discordance = discordanceOf(binary ? changes : []);
-  const value = binary
-    ? smallestBinaryChange({ ...size, icc: icc.value, discordance: discordance.value })
-    : smallestDetectable({ ...size, icc: icc.value });
-  const sources = binary ? [discordance.source, icc.source] : [icc.source];
-  return { ...head, change: { value, source: sources.filter((part) => part !== "").join("; ") } };
+  if (!binary) {
+    return {
+      ...head,
+      change: { value: smallestDetectable({ ...size, icc: icc.value }), source: sourceOf([icc]) },
+    };
+  }
+  const discordance = discordanceOf(changes);
+  const value = smallestBinaryChange({ ...size, icc: icc.value, discordance: discordance.value });
+  const note = value > discordance.value
+    ? "; that is too little to be found, so all that change are taken to go one way"
+    : "";
+  return { ...head, change: { value, source: sourceOf([discordance, icc]) + note } };
+}
+
+/** A number that a change is worked out from, "discordance 0.20", and where it was seen or that it is assumed. */
+interface Given extends Sourced {
+  readonly name: string;
+}
+
+/** "discordance 0.20 and ICC 0.50 are assumed"; "" where nothing was needed. */
+function sourceOf(all: readonly Given[]): string {
+  const given = all.filter(({ source }) => source !== "");
+  return [...Map.groupBy(given, ({ source }) => source)].map(([source, same]) =>
+    `${same.map(({ name, value }) => `${name} ${value.toFixed(2)}`).join(" and ")} ${source}`
+  ).join("; ");
 }
 
 /** What one treatment changed on one model. */
@@ -84,7 +104,7 @@ interface ChangesOptions extends Seen {
   readonly clusterOf: ReadonlyMap<string, string>;
 }
 
-/** Every treated cell in the store on these items, each once; a run with fewer of them gives those. */
+/** Treated cells in the store, each once, that have the most of these items. */
 function changesOf(
   record: BenchmarkRecord,
   { runs, store, weights, primary, clusterOf }: ChangesOptions,
@@ -112,7 +132,8 @@ function changesOf(
     }
   }
   const all = [...found.values()], own = all.filter((change) => weights.includes(change.weights));
-  return own.length > 0 ? own : all;
+  const best = own.length > 0 ? own : all, most = Math.max(...best.map(({ values }) => values.length));
+  return best.filter(({ values }) => values.length === most);
 }
 
 function changeOf(
@@ -129,29 +150,32 @@ function identityOf({ name, version, params, files, evaluator }: BenchmarkRecord
   return canonicalJson(plain({ name, version, params, files: files.map((file) => file.sha256), evaluator }));
 }
 
-function discordanceOf(changes: readonly Change[]): Sourced {
-  if (changes.length === 0) {
-    const value = ASSUMED.discordance;
-    return {
-      value,
-      source: `discordance ${value.toFixed(2)} is assumed, the store has no treated results of it`,
-    };
-  }
-  const value = median(
-    changes.map(({ values }) => values.filter((each) => each !== 0).length / values.length),
-  );
-  return { value, source: `discordance ${value.toFixed(2)} ${seenIn(changes)}` };
+function discordanceOf(changes: readonly Change[]): Given {
+  const name = "discordance";
+  if (changes.length === 0) return { name, value: ASSUMED.discordance, source: UNSEEN };
+  const shares = changes.map(({ values }) => values.filter((each) => each !== 0).length / values.length);
+  return { name, value: median(shares), source: seenIn(changes) };
 }
 
-function iccOf(changes: readonly Change[], isClustered: boolean): Sourced {
-  if (!isClustered) return { value: 0, source: "" };
+function iccOf(changes: readonly Change[], isClustered: boolean): Given {
+  const name = "ICC";
+  if (!isClustered) return { name, value: 0, source: "" };
   const known = changes.flatMap((change) => {
     const icc = intraclassCorrelation(change.values, change.clusters);
     return icc === undefined ? [] : [{ change, icc }];
   });
-  if (known.length === 0) return { value: ASSUMED.icc, source: `ICC ${ASSUMED.icc.toFixed(2)} is assumed` };
-  const value = median(known.map(({ icc }) => icc));
-  return { value, source: `ICC ${value.toFixed(2)} ${seenIn(known.map(({ change }) => change))}` };
+  if (known.length === 0) {
+    return {
+      name,
+      value: ASSUMED.icc,
+      source: changes.length > 0 ? "assumed, since nothing changed" : UNSEEN,
+    };
+  }
+  return {
+    name,
+    value: median(known.map(({ icc }) => icc)),
+    source: seenIn(known.map(({ change }) => change)),
+  };
 }
 
 function seenIn(changes: readonly Change[]): string {
