@@ -17,14 +17,25 @@
  *
  * Protocol "culnig": arXiv 2510.08284, topics "neuron" to localise and "test" to report; the letter that follows a JSON
  * prefill, read as the most probable token of the whole vocabulary. The wording is our own.
+ *
+ * Arms: `orders`, `ask`, `country` and `chat` of core/confounds.ts. Under "swapped" the countries of a question are dealt out anew by the
+ * seed, none to itself; the options stay as they are, so a wrong one may be right in the country that is named. As plain text the prefill
+ * is the prompt's last line.
  */
 import { z } from "zod";
 import {
+  armId,
+  AskParam,
   type ChoiceItem,
+  CountryParam,
   createRandom,
   csvRows,
   defineBenchmark,
+  derangement,
+  inOrders,
   jsonDocument,
+  OrdersParam,
+  promptOf,
   UserError,
 } from "../core/mod.ts";
 
@@ -50,14 +61,19 @@ const COUNTRIES: Readonly<Record<string, string>> = {
 const NEURON = ["Food", "Work life", "Sport"] as const;
 const TEST = ["Education", "Family", "Holidays/Celebration/Leisure"] as const;
 const LABELS = ["A", "B", "C", "D"] as const;
+const PREFILL = '{"answer_choice":"';
 
 const Params = z.strictObject({
   protocol: z.enum(["culnig"]).default("culnig"),
   topics: z.enum(["test", "neuron", "all"]).default("test"),
   filter: z.enum(["strict", "loose"]).default("strict"),
-  /** Of the options: drawn; drawn, and in all four rotations; as BLEnD sorts them. */
+  /** Of the options: drawn; drawn, and in all four rotations, which is an older spelling of `orders`; as BLEnD sorts them. */
   order: z.enum(["seeded", "cyclic", "alphabetical"]).default("seeded"),
   seed: z.int().min(0).default(0),
+  orders: OrdersParam,
+  ask: AskParam,
+  country: CountryParam,
+  chat: z.boolean().default(true).transform((chat) => chat ? undefined : chat),
 });
 type Params = z.output<typeof Params>;
 
@@ -147,25 +163,69 @@ function pairItems(all: Annotations, { country, id, topic, role }: Pair, params:
   const right = annotations.filter(({ count }) => count === votes)
     .flatMap((answer) => answersOf(answer, formOf(en_question)).slice(0, 1));
   const unique = right.filter((text, i) => right.findIndex((other) => fold(other) === fold(text)) === i);
+  const { ask, chat } = params;
+  const asked = params.country === "swapped"
+    ? otherCountry([...all.keys()], { country, id }, params.seed)
+    : country;
+  const question = questionIn(asked, { question: en_question, country, id });
   return unique.flatMap((text, i) => {
     const item = `${id}/${country}/${i}`;
-    return orders([text, ...wrong], item, params).map((options, k): ChoiceItem => ({
-      id: params.order === "cyclic" ? `${item}#${k}` : item,
-      role,
-      clusters: { question: id, country },
-      content: [en_question.replace(/\(Provide .*$/s, ""), ...options].join("\n"),
-      prompt: {
-        kind: "chat",
-        messages: [{ role: "user", content: ask(en_question, options) }],
-        prefill: '{"answer_choice":"',
+    const first = firstOrder([text, ...wrong], item, params);
+    const orders = params.order === "cyclic" ? "cyclic" : params.orders;
+    return inOrders(
+      { options: first, gold: first.indexOf(text) },
+      orders,
+      ({ options, gold }): ChoiceItem => {
+        const message = promptOf((shown) => wording(shown, options), question, ask);
+        return {
+          id: armId(item, { ask, country: params.country, chat }),
+          role,
+          clusters: { question: id, country },
+          content: [en_question.replace(/\(Provide .*$/s, ""), ...first].join("\n"),
+          prompt: chat === false
+            ? { kind: "text", text: `${message}\n${PREFILL}` }
+            : { kind: "chat", messages: [{ role: "user", content: message }], prefill: PREFILL },
+          continuations: LABELS,
+          labels: LABELS,
+          oneToken: true,
+          gold,
+          doc: { ID: id, country, topic, en_question, votes, options, ...(asked !== country && { asked }) },
+        };
       },
-      continuations: LABELS,
-      labels: LABELS,
-      oneToken: true,
-      gold: options.indexOf(text),
-      doc: { ID: id, country, topic, en_question, votes, options },
-    }));
+    );
   });
+}
+
+/** Who stands in for a country in a question. */
+function otherCountry(
+  countries: readonly string[],
+  { country, id }: Pick<Pair, "country" | "id">,
+  seed: number,
+): string {
+  const other = derangement(countries.length, createRandom(`${seed}/blend/country/${id}`));
+  return countries[other[countries.indexOf(country)]!]!;
+}
+
+/** The question as it is shown, of the country itself or of another. @throws {UserError} where another is wanted and it names none. */
+function questionIn(
+  asked: string,
+  { question, country, id }: Pick<Pair, "country" | "id"> & { readonly question: string },
+): string {
+  const own = new RegExp(`\\b(?:the )?${nameOf(country)}\\b`, "g");
+  const plain = question.replace(/\(Provide .*$/s, "").trim();
+  if (asked !== country && !own.test(plain)) {
+    throw new UserError(
+      `Cannot swap the country of question ${id}: ${JSON.stringify(plain)} does not name ${
+        nameOf(country)
+      }, wanted its name`,
+    );
+  }
+  const named = asked === country ? plain : plain.replaceAll(own, nameOf(asked));
+  return named.replace(/\b(?:the )?(US|UK)\b/g, "the $1");
+}
+
+function nameOf(country: string): string {
+  return country.replaceAll("_", " ");
 }
 
 /** Three wrong options, or undefined. */
@@ -192,21 +252,15 @@ function distractors(
   return chosen.length === 3 ? chosen.map(({ text }) => text) : undefined;
 }
 
-/** The orders in which the options are shown, an item each. */
-function orders(options: readonly string[], item: string, { order, seed }: Params): string[][] {
-  if (order === "alphabetical") return [[...options].sort()];
-  const drawn = createRandom(`${seed}/blend/order/${item}`).shuffle(options);
-  if (order === "seeded") return [drawn];
-  return drawn.map((_, k) => [...drawn.slice(k), ...drawn.slice(0, k)]);
+/** The order in which the options are shown first. */
+function firstOrder(options: readonly string[], item: string, { order, seed }: Params): string[] {
+  if (order === "alphabetical") return [...options].sort();
+  return createRandom(`${seed}/blend/order/${item}`).shuffle(options);
 }
 
-function ask(question: string, options: readonly string[]): string {
-  const named = question.replace(/\(Provide .*$/s, "").trim().replace(
-    /\b(?:the )?(US|UK)\b/g,
-    "the $1",
-  );
+function wording(question: string, options: readonly string[]): string {
   const lines = options.map((text, i) => `${LABELS[i]}. ${text}`).join("\n");
-  return `${named}\nExactly one of the options is right. Do not explain; write its letter (A, B, C or D) as JSON, in the form ` +
+  return `${question}\nExactly one of the options is right. Do not explain; write its letter (A, B, C or D) as JSON, in the form ` +
     `{"answer_choice":"LETTER"}.\n\n${lines}\n\nAnswer:`;
 }
 

@@ -4,9 +4,21 @@
  * Protocol "lm-eval": prompt, delimiter, targets and metric of lm-evaluation-harness 0.4.13, no chat template, no examples.
  * Protocol "culnig": the set-up of CULNIG (arXiv 2510.08284), a conversation whose answer is one bare letter, read as the most
  * probable token of the whole vocabulary, each question under four wordings. The wordings are our own, as the paper's are not given in it.
+ *
+ * Arms: `orders`, `ask` and `chat` of core/confounds.ts, `template` or `templates` of "culnig".
  */
 import { z } from "zod";
-import { type ChoiceItem, defineBenchmark, jsonLines } from "../core/mod.ts";
+import {
+  armId,
+  AskParam,
+  type ChoiceItem,
+  defineBenchmark,
+  inOrders,
+  jsonLines,
+  labelPrompt,
+  OrdersParam,
+  promptOf,
+} from "../core/mod.ts";
 
 const LABELS = ["A", "B", "C", "D", "E"] as const;
 
@@ -23,6 +35,7 @@ const TEMPLATES: readonly ((question: string, options: string) => string)[] = [
   (question, options) =>
     `Choose from A to E.\n\nQ: ${question}\n\nOptions:\n${options}\n\nDo not repeat the option, reply with a single letter.`,
 ];
+const harness = (question: string, options: string) => `Question: ${question}\n${options}\nAnswer:`;
 const ALL = TEMPLATES.map((_, i) => i);
 
 const Params = z.strictObject({
@@ -30,10 +43,24 @@ const Params = z.strictObject({
   /** Wordings of "culnig", each an item of its own. */
   templates: z.array(z.int().min(0).max(TEMPLATES.length - 1)).min(1)
     .refine((list) => new Set(list).size === list.length, "wanted different templates").default(ALL),
+  /** One of them. */
+  template: z.int().min(0).max(TEMPLATES.length - 1).optional(),
+  orders: OrdersParam,
+  ask: AskParam,
+  /** Default true for "culnig", false for "lm-eval". */
+  chat: z.boolean().optional(),
 }).refine(
   ({ protocol, templates }) => protocol === "culnig" || String(templates) === String(ALL),
   { path: ["templates"], message: 'templates belong to the protocol "culnig"' },
-);
+).refine(
+  ({ protocol, templates, template }) =>
+    template === undefined || (protocol === "culnig" && String(templates) === String(ALL)),
+  { path: ["template"], message: 'template belongs to the protocol "culnig" and stands without templates' },
+).transform(({ template, ...params }) => ({
+  ...params,
+  templates: template === undefined ? params.templates : [template],
+  chat: params.chat === (params.protocol === "culnig") ? undefined : params.chat,
+}));
 
 const Row = z.looseObject({
   id: z.string(),
@@ -63,43 +90,45 @@ export default defineBenchmark({
     names: ["dev_rand_split.jsonl"],
     sha256: "3210497fdaae614ac085d9eb873dd7f4d49b6f965a93adadc803e1229fd8a02a",
   }],
-  load(files, { protocol, templates }): ChoiceItem[] {
-    return jsonLines(files.dev!, Row).flatMap((doc) => {
-      const { stem, choices } = doc.question;
-      const question = stem.trim();
-      const options = choices.map(({ label, text }) => `${label}. ${text}`).join("\n");
-      const shared = {
-        role: "report",
-        clusters: { question: doc.id },
-        content: [question, ...choices.map(({ text }) => text)].join("\n"),
-        labels: LABELS,
-        gold: LABELS.indexOf(doc.answerKey),
-        doc,
-      } as const;
-      if (protocol === "lm-eval") {
-        const text = `Question: ${question}\n${options}\nAnswer:`;
-        const continuations = LABELS.map((label) => ` ${label}`);
-        return [{
-          ...shared,
-          doc: harnessDoc(doc),
-          id: doc.id,
-          prompt: { kind: "text", text },
-          continuations,
-        }];
-      }
-      return templates.map((t): ChoiceItem => ({
-        ...shared,
-        id: `${doc.id}/${t}`,
-        prompt: { kind: "chat", messages: [{ role: "user", content: TEMPLATES[t]!(question, options) }] },
-        continuations: LABELS,
-        oneToken: true,
-      }));
+  load(files, { protocol, templates, orders, ask, chat }): ChoiceItem[] {
+    const isHarness = protocol === "lm-eval";
+    const wordings = isHarness
+      ? [{ suffix: "", render: harness }]
+      : templates.map((t) => ({ suffix: `/${t}`, render: TEMPLATES[t]! }));
+    return jsonLines(files.dev!, Row).flatMap((row) => {
+      const question = row.question.stem.trim();
+      const texts = row.question.choices.map(({ text }) => text);
+      const content = [question, ...texts].join("\n");
+      return wordings.flatMap(({ suffix, render }) =>
+        inOrders({ options: texts, gold: LABELS.indexOf(row.answerKey) }, orders, ({ options, gold }) => {
+          const lines = options.map((text, i) => `${LABELS[i]}. ${text}`).join("\n");
+          const message = promptOf((asked) => render(asked, lines), question, ask);
+          const doc = reordered(row, options, gold);
+          return {
+            role: "report",
+            clusters: { question: row.id },
+            content,
+            labels: LABELS,
+            gold,
+            doc: isHarness ? harnessDoc(doc) : doc,
+            id: armId(`${row.id}${suffix}`, { ask, chat }),
+            ...labelPrompt(message, LABELS, chat ?? !isHarness),
+            ...(!isHarness && { oneToken: true }),
+          };
+        })
+      );
     });
   },
 });
 
+/** The record with its options in another order. */
+function reordered(row: z.output<typeof Row>, options: readonly string[], gold: number) {
+  const choices = row.question.choices.map((each, i) => ({ ...each, text: options[i]! }));
+  return { ...row, answerKey: LABELS[gold]!, question: { ...row.question, choices } };
+}
+
 /** The record in the layout that lm-evaluation-harness logs and hashes. */
-function harnessDoc({ id, question, answerKey }: z.output<typeof Row>) {
+function harnessDoc({ id, question, answerKey }: ReturnType<typeof reordered>) {
   const { stem, question_concept, choices } = question;
   const columns = { label: choices.map(({ label }) => label), text: choices.map(({ text }) => text) };
   return { id, question: stem, question_concept, choices: columns, answerKey };

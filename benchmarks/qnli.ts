@@ -6,11 +6,24 @@
  * read as the most probable token of the whole vocabulary, each pair under four wordings of our own.
  *
  * 1,363 pairs ask a question that another pair asks too, so pairs of one question are one cluster.
+ *
+ * Arms: `ask` and `chat` of core/confounds.ts, `template` or `templates` of "culnig". Without the question the sentence is still there. The
+ * answers are no list in the prompt, so there are no other orders of them.
  */
 import { z } from "zod";
-import { type ChoiceItem, defineBenchmark, tsvRows } from "../core/mod.ts";
+import {
+  armId,
+  AskParam,
+  type ChoiceItem,
+  defineBenchmark,
+  labelPrompt,
+  promptOf,
+  tsvRows,
+} from "../core/mod.ts";
 
 const CLASSES = ["entailment", "not_entailment"] as const;
+/** How "culnig" names them. */
+const DIGITS = ["0", "1"] as const;
 
 /** Own wordings. */
 const TEMPLATES: readonly ((question: string, sentence: string) => string)[] = [
@@ -33,10 +46,23 @@ const Params = z.strictObject({
   /** Wordings of "culnig", each an item of its own. */
   templates: z.array(z.int().min(0).max(TEMPLATES.length - 1)).min(1)
     .refine((list) => new Set(list).size === list.length, "wanted different templates").default(ALL),
+  /** One of them. */
+  template: z.int().min(0).max(TEMPLATES.length - 1).optional(),
+  ask: AskParam,
+  /** Default true for "culnig", false for "lm-eval". */
+  chat: z.boolean().optional(),
 }).refine(
   ({ protocol, templates }) => protocol === "culnig" || String(templates) === String(ALL),
   { path: ["templates"], message: 'templates belong to the protocol "culnig"' },
-);
+).refine(
+  ({ protocol, templates, template }) =>
+    template === undefined || (protocol === "culnig" && String(templates) === String(ALL)),
+  { path: ["template"], message: 'template belongs to the protocol "culnig" and stands without templates' },
+).transform(({ template, ...params }) => ({
+  ...params,
+  templates: template === undefined ? params.templates : [template],
+  chat: params.chat === (params.protocol === "culnig") ? undefined : params.chat,
+}));
 
 const Row = z.looseObject({
   index: z.string().min(1),
@@ -59,7 +85,7 @@ export default defineBenchmark({
     names: ["QNLI_dev.tsv", "QNLI/dev.tsv", "dev.tsv"],
     sha256: "763e95932dd3578251de71582e06829015f9c3815a518c751dc537219b159de4",
   }],
-  load(files, { protocol, templates }): ChoiceItem[] {
+  load(files, { protocol, templates, ask, chat }): ChoiceItem[] {
     return tsvRows(files.dev!, Row).flatMap((doc) => {
       const { index, question, sentence, label } = doc;
       const shared = {
@@ -70,25 +96,28 @@ export default defineBenchmark({
         doc,
       } as const;
       if (protocol === "lm-eval") {
-        const text = `${question}\n${sentence}\nQuestion: Does this response answer the question?\nAnswer:`;
+        const render = (asked: string) =>
+          `${asked}\n${sentence}\nQuestion: Does this response answer the question?\nAnswer:`;
         const labels = ["yes", "no"];
         return [{
           ...shared,
           // The record and the target in the layout that lm-evaluation-harness logs and hashes.
           doc: { question, sentence, label: shared.gold, idx: Number(index) },
           target: shared.gold,
-          id: index,
-          prompt: { kind: "text", text },
-          continuations: [" yes", " no"],
+          id: armId(index, { ask, chat }),
+          ...labelPrompt(promptOf(render, question, ask), labels, chat ?? false),
           labels,
         }];
       }
       return templates.map((t): ChoiceItem => ({
         ...shared,
-        id: `${index}/${t}`,
-        prompt: { kind: "chat", messages: [{ role: "user", content: TEMPLATES[t]!(question, sentence) }] },
-        continuations: ["0", "1"],
-        labels: ["0", "1"],
+        id: armId(`${index}/${t}`, { ask, chat }),
+        ...labelPrompt(
+          promptOf((asked) => TEMPLATES[t]!(asked, sentence), question, ask),
+          DIGITS,
+          chat ?? true,
+        ),
+        labels: DIGITS,
         oneToken: true,
       }));
     });

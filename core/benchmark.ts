@@ -39,6 +39,8 @@ export interface ChoiceItem extends Item {
   readonly gold: number;
   /** The record for the sample log, in the layout in which lm-evaluation-harness logs it where the protocol is the harness's. */
   readonly doc: unknown;
+  /** Id of the question in its first order, the same for all rotations of its options. Decides no outcome. */
+  readonly rotationOf?: string;
   /** What lm-evaluation-harness logs as the target where that is not the right label. */
   readonly target?: string | number;
 }

@@ -22,6 +22,24 @@ export interface Metric {
   readonly higherIsBetter: boolean;
 }
 
+/** A metric of several items at once, made when all outcomes of a cell are there and kept in none of them. */
+export interface JointMetric<It extends Item = Item> extends Metric {
+  /** Name of the whole that an item is a part of; undefined where it is none. A cell has the metric where every item is a part. */
+  partOf(item: It): string | undefined;
+  /** Of one whole, from the outcomes of its parts in the order of the items. */
+  value(parts: readonly Outcome[]): number;
+}
+
+/** How one item was answered by label; indices into `labels`. */
+export interface LabelChoice {
+  readonly labels: readonly string[];
+  readonly gold: number;
+  /** The most probable option. */
+  readonly chosen: number;
+  /** The label that the most probable token of the whole vocabulary spells; undefined where it spells none. */
+  readonly given: number | undefined;
+}
+
 /** One line of `samples_*.jsonl`, as lm-evaluation-harness names the fields. */
 export interface Sample {
   readonly doc_id: number;
@@ -39,6 +57,8 @@ export interface Evaluator<It extends Item = Item> {
   readonly name: string;
   readonly version: string;
   readonly metrics: readonly Metric[];
+  /** Shown beside the metrics, with intervals, differences and controls as they; without parts. */
+  readonly joint?: readonly JointMetric<It>[];
   /** One request an item, same order. @throws {UserError} when a label or prompt does not suit the tokenizer. */
   plan(items: readonly It[], tokenizer: Tokenizer): readonly ScoreRequest[];
   /** Index of an item's right continuation, where there is one; scorers that compare answers need it. */
@@ -48,5 +68,7 @@ export interface Evaluator<It extends Item = Item> {
   parts?(metric: string, before: Outcome, after: Outcome): Readonly<Record<string, number>> | undefined;
   /** What an outcome answers, for benchmarks that have scales. */
   answer?(item: It, outcome: Outcome): LevelAnswer;
+  /** How an outcome answers by label, for the shares of labels. */
+  choice?(item: It, outcome: Outcome): LabelChoice;
   sample(index: number, item: It, outcome: Outcome, tokenizer: Tokenizer): Sample;
 }

@@ -1,5 +1,6 @@
 /** Plumbline's contracts: the only file that a plugin, a benchmark or the server imports. */
 export * from "./benchmark.ts";
+export * from "./confounds.ts";
 export * from "./context.ts";
 export * from "./data.ts";
 export * from "./error.ts";
@@ -7,6 +8,7 @@ export * from "./estimate.ts";
 export * from "./evaluator.ts";
 export { canonicalJson, sha256 } from "./hash.ts";
 export * from "./intervention.ts";
+export * from "./label_shares.ts";
 export * from "./model.ts";
 export * from "./patching.ts";
 export * from "./plugin.ts";

@@ -101,7 +101,7 @@ export function loadBenchmark(
       return { key, name: path, sha256: found?.sha256 ?? "", expected: expected ?? null };
     }),
     items: { original: all.length, effective: items.length },
-    itemsHash: sha256(canonicalJson(plain(items.map(({ content: _, ...item }) => item)))),
+    itemsHash: sha256(canonicalJson(plain(items.map(decisive)))),
   };
   const scales = scalesOf(benchmark, evaluator, params);
   return { record, evaluator, items, primary: benchmark.metric(params), scales };
@@ -138,6 +138,11 @@ function withPlace<T>(place: string, work: () => T): T {
       : `the evaluator threw ${faultText(cause)}, wanted items that it can score`;
     throw new UserError(`Cannot run ${place}: ${reason}`, { cause });
   }
+}
+
+/** An item without what decides no outcome of its own. */
+function decisive({ content: _, rotationOf: __, ...item }: Item & { readonly rotationOf?: string }) {
+  return item;
 }
 
 /** The name with those params that tell it from its namesakes: "blend (protocol=culnig)". */

@@ -1,6 +1,7 @@
 /** What a run came to: the content of results.json, the rows of report.md, the cells of the page. */
 import type { Difference, Estimate, Spread } from "./estimate.ts";
 import type { Json, Metric } from "./evaluator.ts";
+import type { LabelShares } from "./label_shares.ts";
 import type { Hypothesis, Judgement } from "./stats/verdict.ts";
 import type { Edit, ModelInfo, Tap } from "./model.ts";
 import type { ScalesResult } from "./scale.ts";
@@ -50,6 +51,8 @@ export interface CellResult {
   readonly primary: string;
   readonly metrics: readonly MetricResult[];
   readonly controls: readonly ControlResult[];
+  /** Which labels were chosen, for items that all have the same ones. */
+  readonly labels?: LabelShares;
   /** Where all answers together lie, for benchmarks that have scales. */
   readonly scales?: ScalesResult;
 }

@@ -1,7 +1,9 @@
 /** From the outcomes in the store to the results of a run: estimates, differences, parts and the spread of the controls. */
 import type { Difference, Estimate } from "./estimate.ts";
-import type { Metric, Outcome } from "./evaluator.ts";
+import type { Outcome } from "./evaluator.ts";
 import { judgeHypotheses, type Measured } from "./hypotheses.ts";
+import { labelShares } from "./label_shares.ts";
+import { type Measure, measuresOf } from "./measures.ts";
 import type { Plan, PlannedCell } from "./plan.ts";
 import { plain, type PlannedBenchmark } from "./plan_benchmarks.ts";
 import {
@@ -103,12 +105,9 @@ function cellResult(
 ): CellResult {
   const { model, benchmark, arm, key } = cell;
   const before = arm.treatment === UNTOUCHED ? undefined : untouched?.outcomes;
-  // An evaluator may give some metrics under some params only.
-  const given = benchmark.evaluator.metrics.filter(({ name }) =>
-    outcomes.every((outcome) => outcome.values[name] !== undefined)
-  );
-  const clusters = benchmark.items.map((item) => item.clusters.question);
-  const metrics = given.map((metric): MetricResult => {
+  const measures = measuresOf(benchmark, outcomes);
+  const metrics = measures.map((measure): MetricResult => {
+    const { metric, clusters } = measure;
     const options = {
       binary: metric.binary,
       clusters,
@@ -116,11 +115,13 @@ function cellResult(
       resamples: RESAMPLES,
       seed: `${seed}/bootstrap/${metric.name}/${key}`,
     };
-    const values = valuesOf(outcomes, metric);
+    const values = measure.values(outcomes);
     const estimate: Estimate = estimateMean(values, options);
     if (before === undefined) return { metric, estimate };
-    const difference: Difference = pairedDifference(valuesOf(before, metric), values, options);
-    const parts = partsOf(metric, { before, after: outcomes, cell, options });
+    const difference: Difference = pairedDifference(measure.values(before), values, options);
+    const parts = measure.isJoint
+      ? undefined
+      : partsOf(metric.name, { before, after: outcomes, cell, options });
     return parts ? { metric, estimate, difference, parts } : { metric, estimate, difference };
   });
   const sets = all.filter((other) =>
@@ -134,6 +135,7 @@ function cellResult(
     resamples: RESAMPLES,
     seed: `${seed}/scales/${key}`,
   });
+  const labels = labelShares(benchmark.items, outcomes, benchmark.evaluator);
   return {
     model: model.record.label,
     benchmark: benchmark.record.label,
@@ -142,12 +144,13 @@ function cellResult(
     n: outcomes.length,
     primary: benchmark.primary,
     metrics,
-    controls: controlResults(sets, untouched, given),
+    controls: controlResults(sets, untouched, measures),
+    ...(labels && { labels }),
     ...(scales && { scales }),
   };
 }
 
-function partsOf(metric: Metric, { before, after, cell, options }: {
+function partsOf(metric: string, { before, after, cell, options }: {
   readonly before: readonly Outcome[];
   readonly after: readonly Outcome[];
   readonly cell: PlannedCell;
@@ -156,7 +159,7 @@ function partsOf(metric: Metric, { before, after, cell, options }: {
   const { evaluator } = cell.benchmark;
   const changes = after.flatMap((outcome, i): Readonly<Record<string, number>>[] => {
     const first = before[i];
-    const split = first && evaluator.parts?.(metric.name, first, outcome);
+    const split = first && evaluator.parts?.(metric, first, outcome);
     return split ? [split] : [];
   });
   if (changes.length < after.length) return undefined;
@@ -174,13 +177,13 @@ function partsOf(metric: Metric, { before, after, cell, options }: {
 function controlResults(
   sets: readonly Filled[],
   untouched: Filled | undefined,
-  metrics: readonly Metric[],
+  measures: readonly Measure[],
 ): ControlResult[] {
   return [...Map.groupBy(sets, ({ cell }) => cell.arm.control ?? "")].map(([control, drawn]) => ({
     control,
-    metrics: Object.fromEntries(metrics.map((metric) => {
-      const levels = drawn.map(({ outcomes }) => mean(valuesOf(outcomes, metric)));
-      const base = mean(valuesOf(untouched?.outcomes ?? [], metric));
+    metrics: Object.fromEntries(measures.map(({ metric, values }) => {
+      const levels = drawn.map(({ outcomes }) => mean(values(outcomes)));
+      const base = mean(values(untouched?.outcomes ?? []));
       return [metric.name, {
         value: spread(levels),
         difference: spread(levels.map((level) => level - base)),
@@ -188,10 +191,6 @@ function controlResults(
     })),
     keys: drawn.map(({ cell }) => cell.key),
   }));
-}
-
-function valuesOf(outcomes: readonly Outcome[], metric: Metric): number[] {
-  return outcomes.map((outcome) => outcome.values[metric.name] ?? NaN);
 }
 
 function mean(values: readonly number[]): number {

@@ -12,11 +12,15 @@
  * for each item, with v = valid and c = the right one among the options (the one given where valid, else the most probable). The change of
  * the product splits into validity (v1 - v0) (c0 + c1) / 2 and ability (c1 - c0) (v0 + v1) / 2, which sum to it exactly. A choice among
  * given options is always valid, so acc has no such parts.
+ *
+ * consistent_acc, consistent_exact_match: of questions asked in all rotations of their options (core/confounds.ts), the share right in
+ * every one. One question is one observation. A model that always gives the same letter has 0.
  */
 import {
   type ChoiceItem,
   encodeChoices,
   type Evaluator,
+  type JointMetric,
   type Outcome,
   renderPrompt,
   type Sample,
@@ -48,6 +52,10 @@ export const multipleChoice: Evaluator<ChoiceItem> = {
       higherIsBetter: true,
     },
   ],
+  joint: [
+    consistent("acc", "Right in every order, among the options"),
+    consistent("exact_match", "Right in every order, in the whole vocabulary"),
+  ],
   plan: (items, tokenizer) => items.map((item) => request(item, tokenizer)),
   gold: ({ gold }) => gold,
   outcome,
@@ -57,8 +65,34 @@ export const multipleChoice: Evaluator<ChoiceItem> = {
     const [v1, c1] = factors(after);
     return { validity: (v1 - v0) * (c0 + c1) / 2, ability: (c1 - c0) * (v0 + v1) / 2 };
   },
+  choice({ labels, continuations, gold }, { detail: { choice, given } }) {
+    const spelled = spelledBy(String(given), { labels, continuations });
+    return {
+      labels,
+      gold,
+      chosen: labels.indexOf(String(choice)),
+      given: spelled === -1 ? undefined : spelled,
+    };
+  },
   sample,
 };
+
+/** 1 where every rotation of a question is right by `metric`. */
+function consistent(metric: "acc" | "exact_match", title: string): JointMetric<ChoiceItem> {
+  return {
+    name: `consistent_${metric}`,
+    title,
+    binary: true,
+    higherIsBetter: true,
+    partOf: ({ rotationOf }) => rotationOf,
+    value: (parts) => Number(parts.every(({ values }) => values[metric] === 1)),
+  };
+}
+
+/** Index of the label that a token's text is, as it stands or as its option is continued with; -1 for none. */
+function spelledBy(given: string, { labels, continuations }: Pick<ChoiceItem, "labels" | "continuations">) {
+  return labels.findIndex((label, i) => given === label || given === continuations[i]);
+}
 
 /** @throws {UserError} for an item that has no two different answers or no right one. */
 function checkItem({ id, continuations, labels, gold }: ChoiceItem): void {
@@ -100,7 +134,7 @@ function outcome(item: ChoiceItem, result: ScoreResult, tokenizer: Tokenizer): O
   const given = tokenizer.decode([argmax]);
   const choice = indexOfMax(logprobs);
   const normed = indexOfMax(logprobs.map((logprob, i) => logprob / length(continuations[i] as string)));
-  const spelled = labels.findIndex((label, i) => given === label || given === continuations[i]);
+  const spelled = spelledBy(given, item);
   const exact = spelled === -1 ? greedy[gold] === true : spelled === gold;
   const begins = given.trim() !== "" && continuations.some((each) => each.startsWith(given));
   const valid = exact || spelled !== -1 || begins;
