@@ -26,6 +26,7 @@ import { z } from "zod";
 import {
   armId,
   AskParam,
+  ChatParam,
   type ChoiceItem,
   CountryParam,
   createRandom,
@@ -73,7 +74,7 @@ const Params = z.strictObject({
   orders: OrdersParam,
   ask: AskParam,
   country: CountryParam,
-  chat: z.boolean().default(true).transform((chat) => chat ? undefined : chat),
+  chat: ChatParam,
 });
 type Params = z.output<typeof Params>;
 

@@ -56,10 +56,10 @@ const Params = z.strictObject({
   ({ protocol, templates, template }) =>
     template === undefined || (protocol === "culnig" && String(templates) === String(ALL)),
   { path: ["template"], message: 'template belongs to the protocol "culnig" and stands without templates' },
-).transform(({ template, ...params }) => ({
+).transform(({ template, chat, ...params }) => ({
   ...params,
   templates: template === undefined ? params.templates : [template],
-  chat: params.chat === (params.protocol === "culnig") ? undefined : params.chat,
+  ...(chat !== undefined && chat !== (params.protocol === "culnig") && { chat }),
 }));
 
 const Row = z.looseObject({

@@ -32,6 +32,10 @@ export const OrdersParam = either("given", "cyclic");
 export const AskParam = either("question", "answers_only");
 /** "own" (undefined) or "swapped". */
 export const CountryParam = either("own", "swapped");
+/** true (undefined) or false, for benchmarks whose prompts are conversations. */
+export const ChatParam = z.boolean().optional().transform((chat): false | undefined =>
+  chat === false ? chat : undefined
+);
 
 /** Params by which an item's id is told from that of the usual item. */
 export interface ChoiceArm {

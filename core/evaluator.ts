@@ -24,8 +24,11 @@ export interface Metric {
 
 /** A metric of several items at once, made when all outcomes of a cell are there and kept in none of them. */
 export interface JointMetric<It extends Item = Item> extends Metric {
-  /** Name of the whole that an item is a part of; undefined where it is none. A cell has the metric where every item is a part. */
-  partOf(item: It): string | undefined;
+  /**
+   * The whole that an item is a part of, by name, and its number of parts; undefined where it is none. A cell has the metric where every item
+   * is a part. A whole of which parts are missing, cut off by a limit, does not count.
+   */
+  partOf(item: It): { readonly whole: string; readonly parts: number } | undefined;
   /** Of one whole, from the outcomes of its parts in the order of the items. */
   value(parts: readonly Outcome[]): number;
 }

@@ -32,14 +32,16 @@ export function measuresOf(
       values: (given) => given.map(({ values }) => values[metric.name] ?? NaN),
     }));
   const joint = (evaluator.joint ?? []).flatMap(({ partOf, value, ...metric }): Measure[] => {
-    const wholes = items.map(partOf);
-    if (wholes.includes(undefined)) return [];
-    const groups = [...Map.groupBy(wholes.keys(), (i) => wholes[i]).values()];
+    const parts = items.map(partOf);
+    if (parts.includes(undefined)) return [];
+    const groups = [...Map.groupBy(parts.keys(), (i) => parts[i]!.whole).values()]
+      .filter((group) => group.length === parts[group[0]!]!.parts);
+    if (groups.length === 0) return [];
     return [{
       metric,
       isJoint: true,
       clusters: groups.map(([first = 0]) => clusters[first]!),
-      values: (given) => given.length === 0 ? [] : groups.map((parts) => value(parts.map((i) => given[i]!))),
+      values: (given) => given.length === 0 ? [] : groups.map((group) => value(group.map((i) => given[i]!))),
     }];
   });
   return [...single, ...joint];

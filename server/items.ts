@@ -40,7 +40,9 @@ function sortKey(id: string): string {
 export function belongs(row: ItemRow, show: Show, metric: Metric): boolean {
   if (show === "all") return true;
   if (show !== "wrong") return row.change === show;
-  return metric.binary && row.after.values[metric.name] !== (metric.higherIsBetter ? 1 : 0);
+  const value = row.after.values[metric.name];
+  // A metric of several items at once is in none of them.
+  return metric.binary && value !== undefined && value !== (metric.higherIsBetter ? 1 : 0);
 }
 
 export interface OptionView {

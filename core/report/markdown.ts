@@ -5,6 +5,7 @@ import { claimText, claimTitle, verdictOf } from "./claims.ts";
 import { foundIn, foundName, foundText } from "./found.ts";
 import { countText, estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 import { gridsOf } from "./grid.ts";
+import { labelledCells, labelRows, LABELS_NOTE } from "./labels.ts";
 import { acquiescenceText, scaledCells, SCALES_NOTE, scaleText, scaleTitle, verdictText } from "./scales.ts";
 
 /** The whole file. Nothing that varies from run to run is in it. */
@@ -30,6 +31,7 @@ export function reportMarkdown(results: Results): string {
     "where the metric is in %) and, where the metric has them, its parts. Controls: mean (smallest to largest) over their sets.",
     ...claimsParts(results),
     ...scalesParts(results),
+    ...(labelledCells(results).length > 0 ? ["## Labels", rows(labelRows(results)), `${LABELS_NOTE}.`] : []),
     "## Every metric",
     everyMetric(results),
     "## Methods",

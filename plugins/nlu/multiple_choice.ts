@@ -84,7 +84,8 @@ function consistent(metric: "acc" | "exact_match", title: string): JointMetric<C
     title,
     binary: true,
     higherIsBetter: true,
-    partOf: ({ rotationOf }) => rotationOf,
+    partOf: ({ rotationOf, labels }) =>
+      rotationOf === undefined ? undefined : { whole: rotationOf, parts: labels.length },
     value: (parts) => Number(parts.every(({ values }) => values[metric] === 1)),
   };
 }

@@ -11,6 +11,7 @@ import {
 import { count, probability, signed, signedInterval } from "../format.ts";
 import { type ItemRow, PAGE_SIZE, type Show, SHOWS } from "../items.ts";
 import { ItemCard } from "./item.tsx";
+import { Labels } from "./labels.tsx";
 import { Layout } from "./layout.tsx";
 import { axis, Bar, cellPath, Change, Hash, Leak, Level, NotReportable, runPath } from "./parts.tsx";
 
@@ -66,6 +67,7 @@ export function CellPage(props: CellPageProps) {
           One set of a control. Its level is part of the control's range, and has no interval of its own.
         </p>
       )}
+      {arm === undefined && cell.labels && <Labels shares={cell.labels} />}
       {arm === undefined && cell.controls.length > 0 && <Controls {...props} />}
       <h2 id="items">Items</h2>
       <Filters {...props} />
@@ -115,11 +117,14 @@ function Metrics({ results, cell, cellKey: key, untouched, metric }: CellPagePro
           {cell.metrics.map((each) => (
             <tr class={each.metric.name === metric.name ? "current" : ""}>
               <th scope="row">
-                <a href={itemsHref(results.id, key, { by: each.metric.name })}>{each.metric.title}</a>
+                {each.estimate.n === cell.n
+                  ? <a href={itemsHref(results.id, key, { by: each.metric.name })}>{each.metric.title}</a>
+                  : each.metric.title}
                 <span class="sub">
                   <code>{each.metric.name}</code>
                   {each.metric.name === cell.primary && ", in the table"}
                   {!each.metric.higherIsBetter && ", lower is better"}
+                  {each.estimate.n !== cell.n && `, of ${count(each.estimate.n)} questions`}
                 </span>
               </th>
               <td>
