@@ -65,6 +65,8 @@ function lowerFirst(text: string): string {
 }
 
 interface Node {
+  readonly type?: string;
+  readonly enum?: readonly unknown[];
   readonly properties?: Readonly<Record<string, Node>>;
   /** What members of a record are; false where no others are allowed. */
   readonly additionalProperties?: Node | false;
@@ -72,6 +74,19 @@ interface Node {
   readonly anyOf?: readonly Node[];
   readonly oneOf?: readonly Node[];
   readonly allOf?: readonly Node[];
+}
+
+/** The params of a schema with the words that each may be: "protocol (lm-eval, culnig), templates, chat (true, false)". */
+export function paramsText(schema: z.ZodType): string {
+  const { properties = {} } = z.toJSONSchema(schema, {
+    io: "input",
+    unrepresentable: "any",
+    reused: "inline",
+  }) as Node;
+  return Object.entries(properties).map(([name, property]) => {
+    const words = property.type === "boolean" ? ["true", "false"] : property.enum ?? [];
+    return words.length > 1 ? `${name} (${words.join(", ")})` : name;
+  }).join(", ");
 }
 
 /** The keys that an object may have at a place, through every branch of a union. */

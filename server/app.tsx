@@ -2,11 +2,18 @@
 import { type Context, Hono } from "hono";
 import { etag } from "hono/etag";
 import { secureHeaders } from "hono/secure-headers";
-import { type CellResult, type Results, type RunStore, UNTOUCHED, UserError } from "../core/mod.ts";
+import {
+  type CellResult,
+  type Metric,
+  type Results,
+  type RunStore,
+  UNTOUCHED,
+  UserError,
+} from "../core/mod.ts";
 import { belongs, listItems, PAGE_SIZE, type Show, SHOWS } from "./items.ts";
 import { CellPage } from "./pages/cell.tsx";
 import { MessagePage, type MessagePageProps } from "./pages/message.tsx";
-import { primary, RunPage } from "./pages/run.tsx";
+import { RunPage } from "./pages/run.tsx";
 import { RunsPage } from "./pages/runs.tsx";
 import icon from "./static/icon.svg" with { type: "text" };
 import style from "./static/style.css" with { type: "text" };
@@ -98,8 +105,7 @@ function missing(c: Context, what: string): Promise<Response> {
 function cellPage(c: Context, store: RunStore, results: Results): Promise<Response> {
   const key = c.req.param("key") ?? "";
   const found = findCell(results, key);
-  const metric = found && (found.cell.metrics.find((each) => each.metric.name === c.req.query("by")) ??
-    primary(found.cell))?.metric;
+  const metric = found && itemMetric(found.cell, c.req.query("by"));
   if (!found || !metric) return missing(c, "cell");
   const { cell, arm } = found;
   const untouched = results.cells.find((each) =>
@@ -139,6 +145,13 @@ function cellPage(c: Context, store: RunStore, results: Results): Promise<Respon
       samples={store.samples(cell.key, shown.map(({ id }) => id))}
     />,
   );
+}
+
+/** The metric by which items are sorted: the one asked for, the table's, or the first, of those that an item has. */
+function itemMetric(cell: CellResult, name: string | undefined): Metric | undefined {
+  const own = cell.metrics.filter(({ estimate }) => estimate.n === cell.n).map(({ metric }) => metric);
+  return own.find((metric) => metric.name === name) ?? own.find((metric) => metric.name === cell.primary) ??
+    own[0];
 }
 
 /** The cell of a key; for a set of a control, the treated cell and the set's name. */

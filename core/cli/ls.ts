@@ -14,6 +14,7 @@ export const command: Command = {
   }],
   async run(args) {
     const { loadRegistry } = await import("../registry.ts");
+    const { paramsText } = await import("../schema.ts");
     const env = await import("./environment.ts");
     const registry = await loadRegistry(env.PROJECT, args.values("plugin").map(env.userPath));
     const sections: [string, (readonly string[])[]][] = [
@@ -39,15 +40,14 @@ export const command: Command = {
         [...registry.evaluators.values()].map((each) => [
           each.name,
           each.version,
-          `gives ${each.metrics.map((metric) => metric.name).join(", ")}`,
+          `gives ${[...each.metrics, ...each.joint ?? []].map((metric) => metric.name).join(", ")}`,
         ]),
       ],
       [
         "Benchmarks",
-        [...registry.benchmarks.values()].map((each) => [
-          each.name,
-          each.version,
-          `${each.title} (${each.licence}; ${each.source})`,
+        [...registry.benchmarks.values()].flatMap((each) => [
+          [each.name, each.version, `${each.title} (${each.licence}; ${each.source})`],
+          ["", "", `params: ${paramsText(each.params) || "none"}`],
         ]),
       ],
     ];

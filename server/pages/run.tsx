@@ -217,8 +217,8 @@ function Cell({ href, cell, leak, range, scale, untouched }: CellProps) {
       )}
       {leak !== undefined && <strong class="warn">{leak}</strong>}
       <div class="n">
-        <i>n</i> {count(cell.n)}
-        {estimate.clusters < cell.n && ` in ${count(estimate.clusters)} groups`}
+        <i>n</i> {count(estimate.n)}
+        {estimate.clusters < estimate.n && ` in ${count(estimate.clusters)} groups`}
         {difference && `, ${count(difference.fell)} fell, ${count(difference.rose)} rose`}
       </div>
     </td>

@@ -54,7 +54,8 @@ for (const name of names) {
         const items = benchmark.load(files!, params);
         const evaluator = evaluators.get(benchmark.evaluator);
         assert(evaluator, `no evaluator ${benchmark.evaluator}`);
-        assert(evaluator.metrics.some((metric) => metric.name === benchmark.metric(params)));
+        const metrics = [...evaluator.metrics, ...evaluator.joint ?? []].map((metric) => metric.name);
+        assert(metrics.includes(benchmark.metric(params)));
         assert(items.length > 0);
         assertEquals(new Set(items.map((item) => item.id)).size, items.length);
         assertEquals(canonicalJson(benchmark.load(files!, params)), canonicalJson(items));

@@ -14,7 +14,7 @@ import {
   UserError,
 } from "../../core/mod.ts";
 import { plain } from "../../core/plan_benchmarks.ts";
-import { parseWith } from "../../core/schema.ts";
+import { paramsText, parseWith } from "../../core/schema.ts";
 
 const schema = z.strictObject({ orders: OrdersParam, ask: AskParam, country: CountryParam });
 const read = (value: unknown) => plain(parseWith(schema, value, "read it"));
@@ -114,4 +114,11 @@ Deno.test("derangement() leaves nothing in its place, is the seed's, and reaches
   );
   assertEquals(seen.size, 9);
   assertThrows(() => derangement(1, createRandom(0)), UserError, "there are 1, wanted two or more");
+});
+
+Deno.test("paramsText() names params and the words that each may be, through transforms", () => {
+  const own = z.strictObject({ seed: z.int().default(0), chat: z.boolean().optional(), orders: OrdersParam })
+    .transform((params) => params);
+  assertEquals(paramsText(own), "seed, chat (true, false), orders (given, cyclic)");
+  assertEquals(paramsText(z.strictObject({})), "");
 });
