@@ -66,9 +66,22 @@ export function planHypotheses(
     find("benchmark", hypothesis.benchmark, labels);
     const benchmark = benchmarks[labels.indexOf(hypothesis.benchmark)]!;
     const metric = hypothesis.metric ?? benchmark.primary;
-    find("metric", metric, benchmark.evaluator.metrics.map((each) => each.name));
+    find(
+      "metric",
+      metric,
+      [...benchmark.evaluator.metrics, ...benchmark.evaluator.joint ?? []].map(({ name }) => name),
+    );
     if (typeof baseline === "string") {
       find("baseline", baseline, labels.filter((label) => label !== hypothesis.benchmark));
+      const questions = ({ items }: PlannedBenchmark) =>
+        items.map((item) => item.clusters.question).join("\n");
+      if (questions(benchmarks[labels.indexOf(baseline)]!) !== questions(benchmark)) {
+        refuse(
+          `has the baseline ${
+            JSON.stringify(baseline)
+          }, whose questions are others, wanted the same in the same order`,
+        );
+      }
     }
     if (guard && margin === undefined) refuse("is a guard without a margin, wanted one above 0");
     if (guard && direction === "either") {
@@ -105,7 +118,7 @@ export function sealHypotheses(
 
 type Sealed = NonNullable<Results["run"]["sealed"]>;
 
-/** What was measured, as the summary has it: values of a metric, one number an item, in the order of the items. */
+/** What was measured, as the summary has it: values of a metric, one number an observation (measures.ts), always in the same order. */
 export interface Measured {
   /** Undefined where the model has no such cell, or the cell no such metric. */
   values(
@@ -118,7 +131,7 @@ export interface Measured {
     metric: string,
   ): readonly (readonly number[])[];
   metric(benchmark: string, name: string): Metric;
-  clusters(benchmark: string): readonly string[];
+  clusters(benchmark: string, metric: string): readonly string[];
 }
 
 export interface JudgeMatrixOptions {
@@ -174,7 +187,7 @@ interface Found {
 function evidenceOf(hypothesis: PlannedHypothesis, options: EvidenceOptions): Found {
   const { treatment, control, benchmark, metric: name, baseline, direction } = hypothesis;
   const { measured, level, resamples, seed, label } = options;
-  const metric = measured.metric(benchmark, name), clusters = measured.clusters(benchmark);
+  const metric = measured.metric(benchmark, name), clusters = measured.clusters(benchmark, name);
   const read = (treatment: string, of = benchmark) => {
     const values = measured.values({ benchmark: of, treatment }, name);
     if (values) return values;

@@ -78,20 +78,20 @@ function measuredOn(cells: readonly Filled[], benchmarks: readonly PlannedBenchm
   const benchmarkOf = (label: string) => benchmarks.find(({ record }) => record.label === label)!;
   const find = (benchmark: string, isMeant: (arm: PlannedCell["arm"]) => boolean) =>
     cells.filter(({ cell }) => cell.benchmark.record.label === benchmark && isMeant(cell.arm));
-  const read = (outcomes: readonly Outcome[], name: string) => {
-    const values = outcomes.map((outcome) => outcome.values[name]);
-    return values.includes(undefined) ? undefined : values as number[];
-  };
+  const own = (benchmark: string, treatment: string) =>
+    find(benchmark, (arm) => arm.treatment === treatment && arm.control === undefined)[0]?.outcomes;
+  const measure = (benchmark: string, name: string, outcomes: readonly Outcome[] = []) =>
+    measuresOf(benchmarkOf(benchmark), outcomes).find(({ metric }) => metric.name === name);
   return {
     values({ benchmark, treatment }, name) {
-      const [cell] = find(benchmark, (arm) => arm.treatment === treatment && arm.control === undefined);
-      return cell && read(cell.outcomes, name);
+      const outcomes = own(benchmark, treatment);
+      return outcomes && measure(benchmark, name, outcomes)?.values(outcomes);
     },
     sets: ({ benchmark, treatment, control }, name) =>
       find(benchmark, (arm) => arm.treatment === treatment && arm.control === control)
-        .flatMap(({ outcomes }) => [read(outcomes, name) ?? []]),
-    metric: (benchmark, name) => benchmarkOf(benchmark).evaluator.metrics.find((each) => each.name === name)!,
-    clusters: (benchmark) => benchmarkOf(benchmark).items.map((item) => item.clusters.question),
+        .flatMap(({ outcomes }) => [measure(benchmark, name, outcomes)?.values(outcomes) ?? []]),
+    metric: (benchmark, name) => measure(benchmark, name)!.metric,
+    clusters: (benchmark, name) => measure(benchmark, name)!.clusters,
   };
 }
 
