@@ -85,7 +85,7 @@ function treatedCell(
   lines.push(`diff ${estimateText(difference, metric, true)}${p}`);
   const split = Object.entries(parts ?? {});
   // Where nothing moved at all the parts say nothing.
-  const still = split.every(([, { low, high }]) => low === 0 && high === 0);
+  const still = split.every(([, { value, error }]) => value === 0 && error === undefined);
   for (const [part, estimate] of still ? [] : split) {
     lines.push(`  ${part} ${estimateText(estimate, metric, true)}`);
   }

@@ -21,6 +21,7 @@ export interface Design {
 
 const LEVEL = 0.95;
 type Sizes = (random: Random) => number;
+const alone: Sizes = () => 1;
 const even: Sizes = () => 8;
 const mixed: Sizes = (random) => 4 + random.below(9);
 /** Geometric from 1, 8 on average: most clusters have a few items, some dozens. */
@@ -33,6 +34,7 @@ export function designs(): Design[] {
   return [
     ...each(all, (icc) => plain("mean, continuous", { icc })),
     ...each([0.3], (icc) => plain("mean, continuous, sizes equal", { icc, sizes: even })),
+    ...each([0], (icc) => plain("mean, continuous, items alone", { icc, sizes: alone })),
     ...each(some, (icc) => share("share 50 %", { icc, p: 0.5 })),
     ...each(some, (icc) => share("share 70 %", { icc, p: 0.7 })),
     ...each(all, (icc) => paired("difference, continuous", { icc })),
@@ -40,6 +42,19 @@ export function designs(): Design[] {
     ...each(some, (icc) => moved("difference, 10 % rise, 30 % fall", { icc, rise: 0.1, fall: 0.3 })),
     ...each([0.01, 0.1, 0.5], (effect) => crossed("mean, 5 seeds", { seeds: 5, effect, held: true })),
     ...each([0.6, 1], (icc) => share("share 50 %", { icc, p: 0.5, held: false })),
+    ...each([0], (icc) => share("share 50 %, items alone", { icc, p: 0.5, sizes: alone, held: false })),
+    ...each([0], (icc) => share("share 70 %, items alone", { icc, p: 0.7, sizes: alone, held: false })),
+    ...each(
+      [0],
+      (icc) =>
+        moved("25 % rise, 25 % fall, items alone", {
+          icc,
+          rise: 0.25,
+          fall: 0.25,
+          sizes: alone,
+          held: false,
+        }),
+    ),
     ...each([0, 0.3], (icc) => share("share 90 %", { icc, p: 0.9, held: false })),
     ...each(
       [0.6, 1],
