@@ -10,9 +10,9 @@ const CLUSTERS = [5, 6, 8, 16, 43, 300] as const;
 const ALARMS = 0.055, SECONDS = 3;
 
 const NOTE = [
-  "  < too narrow, > too wide, by more than chance. Shares of few items alone, near 0 or 1 or of clusters",
-  "  that are alike, and rare changes take few different values: no interval covers each of them by 95 %.",
-  "  Exponential effects of whole clusters, and two seeds, are beyond what so few of them can tell.",
+  "  < too narrow, > too wide, by more than chance. Shares of few items alone, near 0 or 1 or of",
+  "  clusters that are alike, and rare changes take few different values: no interval covers each of",
+  "  them by 95 %. Exponential effects of whole clusters, and two seeds, are beyond so few of them.",
 ];
 
 export interface CalibrationOptions {
