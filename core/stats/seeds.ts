@@ -5,12 +5,13 @@
  * replication is (S. Searle, G. Casella and C. McCulloch, "Variance Components", 1992, section 4.3; A. Owen, "The pigeonhole bootstrap", Ann.
  * Appl. Stat. 1, 2007, resamples the same layout):
  *
- *     V = V_clusters + V_seeds - V_both
+ *     V = V_clusters + V_seeds
  *
- * V_clusters is the clusters' variance of the values averaged over seeds (cluster.ts), which holds what items within them vary; V_seeds that of
- * the seeds' means; V_both that of what is left, which the two have each counted. Degrees of freedom are F. E. Satterthwaite's (Biometrics
- * Bulletin 2, 1946). V is not taken below either of the first two. With fewer than five seeds those degrees of freedom are too
- * uncertain, and the quantile is W. Cochran and G. Cox's weighted one ("Experimental Designs", 1950), which errs on the wide side.
+ * V_clusters is the clusters' variance of the values averaged over seeds (cluster.ts), which holds what items within them vary; V_seeds that
+ * of the seeds' means. What seeds and clusters vary only together is in both, which errs on the wide side as the pigeonhole bootstrap
+ * does, by little unless all else is small. Degrees of freedom are F. E. Satterthwaite's (Biometrics Bulletin 2, 1946). With fewer than five
+ * seeds these are too uncertain: what both count is taken off V_seeds, and the quantile is W. Cochran and G. Cox's, that of either part
+ * weighted by its variance ("Experimental Designs", 1950).
  */
 import type { Estimate } from "../estimate.ts";
 import { areAlike, gather, type MeanError, meanError } from "./cluster.ts";
@@ -103,31 +104,42 @@ export function seedsError(
   { n, sizes, sums }: SeedTable,
   level: number,
 ): MeanError & { readonly margin: number } {
-  const seeds = sums.length, k = sizes.length, tail = (1 - level) / 2;
+  const seeds = sums.length, tail = (1 - level) / 2;
   const mean = Float64Array.from(sizes, (_, c) => sums.reduce((sum, row) => sum + row[c]!, 0) / seeds);
   const byCluster = meanError({ n, sums: mean, sizes }), { value } = byCluster;
   const levels = sums.map((row) => row.reduce((sum, each) => sum + each, 0) / n);
-  let between = 0, both = 0;
+  const between = levels.reduce((sum, each) => sum + (each - value) ** 2, 0);
+  const ofClusters = byCluster.error ** 2, ofSeeds = between / (seeds - 1) / seeds, others = seeds - 1;
+  const isMany = seeds >= ENOUGH_SEEDS;
+  const extra = isMany
+    ? ofSeeds
+    : Math.max(0, ofSeeds - bothVariance({ n, sizes, sums }, { mean, levels, value }));
+  const variance = ofClusters + extra, error = Math.sqrt(variance), free = byCluster.freedom;
+  if (variance === 0) return { value, error, freedom: free, margin: 0 };
+  const freedom = Math.max(1, variance ** 2 / (ofClusters ** 2 / free + extra ** 2 / others));
+  const quantile = isMany
+    ? studentQuantile(tail, freedom)
+    : (ofClusters * studentQuantile(tail, free) + extra * studentQuantile(tail, others)) / variance;
+  return { value, error, freedom, margin: quantile * error };
+}
+
+/** The variance of the mean from what seeds and clusters vary only together. */
+function bothVariance(
+  { n, sizes, sums }: SeedTable,
+  { mean, levels, value }: {
+    readonly mean: Float64Array;
+    readonly levels: readonly number[];
+    readonly value: number;
+  },
+): number {
+  let squares = 0;
   sums.forEach((row, s) => {
-    between += (levels[s]! - value) ** 2;
-    for (let c = 0; c < k; c++) {
+    for (let c = 0; c < sizes.length; c++) {
       const residual = row[c]! - mean[c]! - sizes[c]! * (levels[s]! - value);
-      both += residual * residual / (1 - sizes[c]! / n);
+      squares += residual * residual / (1 - sizes[c]! / n);
     }
   });
-  const ofClusters = byCluster.error ** 2, ofSeeds = between / (seeds - 1) / seeds;
-  const ofBoth = both / (n * n) / (seeds * (seeds - 1)), free = byCluster.freedom, others = seeds - 1;
-  if (seeds >= ENOUGH_SEEDS) {
-    const variance = Math.max(ofClusters + ofSeeds - ofBoth, ofClusters, ofSeeds);
-    const parts = ofClusters ** 2 / free + ofSeeds ** 2 / others + ofBoth ** 2 / (free * others);
-    const freedom = variance === 0 ? free : Math.max(1, variance ** 2 / parts), error = Math.sqrt(variance);
-    return { value, error, freedom, margin: studentQuantile(tail, freedom) * error };
-  }
-  const extra = Math.max(0, ofSeeds - ofBoth), variance = ofClusters + extra, error = Math.sqrt(variance);
-  const quantile = variance === 0 ? 0 : (ofClusters * studentQuantile(tail, free) +
-    extra * studentQuantile(tail, others)) / variance;
-  const freedom = variance === 0 ? free : variance ** 2 / (ofClusters ** 2 / free + extra ** 2 / others);
-  return { value, error, freedom: Math.max(1, freedom), margin: quantile * error };
+  return squares / (n * n) / (sums.length * (sums.length - 1));
 }
 
 function check(
