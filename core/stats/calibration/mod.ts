@@ -30,6 +30,7 @@ export function calibrateStats(options: CalibrationOptions): boolean {
   const samples = (clusters: number) => Math.round(share * (clusters > 100 ? 4000 : 10_000));
   print("Coverage of 95 % intervals, in %, by number of clusters; 4 to 12 items each unless said");
   print(`Each cell ± half of its own 95 % range; ${samples(5)} samples, ${samples(300)} at 300 clusters`);
+  print("A held cell that seems missed is drawn again, with four times the samples, and these alone count");
   print("");
   const all = designs(), held = all.filter((design) => design.held);
   const figures = { clusters: CLUSTERS, samples, seed };
