@@ -4,6 +4,7 @@
  *
  *   deno task soak [--mapped] [--samples 10000]
  */
+import process from "node:process";
 import { parseArgs } from "node:util";
 import type { Observation, RunSample, Tap } from "../../core/mod.ts";
 import { backend } from "../../plugins/onnx/model.ts";
@@ -33,9 +34,7 @@ const text = (index: number, tokens = 6 + (index * 7) % 25): RunSample => ({
 
 /** GB held now, and at most so far. */
 function memory(): { readonly now: number; readonly peak: number } {
-  const status = Deno.readTextFileSync("/proc/self/status");
-  const read = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) * 1024 / 1e9;
-  return { now: read("VmRSS"), peak: read("VmHWM") };
+  return { now: Deno.memoryUsage().rss / 1e9, peak: process.resourceUsage().maxRSS * 1024 / 1e9 };
 }
 
 await using model = await backend.open(
