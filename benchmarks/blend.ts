@@ -97,7 +97,7 @@ export default defineBenchmark({
   source: "Myung et al., NeurIPS 2024 Datasets and Benchmarks, https://github.com/nlee0212/BLEnD",
   params: Params,
   evaluator: "multiple_choice",
-  metric: ({ orders }) => orders === "cyclic" ? "consistent_exact_match" : "exact_match",
+  metric: () => "exact_match",
   files: () => [
     {
       key: "questions",

@@ -84,10 +84,7 @@ export default defineBenchmark({
   source: "Talmor et al., NAACL 2019, https://www.tau-nlp.sites.tau.ac.il/commonsenseqa",
   params: Params,
   evaluator: "multiple_choice",
-  metric: ({ protocol, orders }) => {
-    const metric = protocol === "lm-eval" ? "acc" : "exact_match";
-    return orders === "cyclic" ? `consistent_${metric}` : metric;
-  },
+  metric: ({ protocol }) => protocol === "lm-eval" ? "acc" : "exact_match",
   files: () => [{
     key: "dev",
     names: ["dev_rand_split.jsonl"],

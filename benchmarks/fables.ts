@@ -63,7 +63,7 @@ export default defineBenchmark({
   source: "Plumbline, fixtures/make_demo.ts",
   params: Params,
   evaluator: "multiple_choice",
-  metric: ({ orders }) => orders === "cyclic" ? "consistent_exact_match" : "exact_match",
+  metric: () => "exact_match",
   files: ({ topic }) => [{ key: "items", names: [`fables_${topic}.jsonl`] }],
   load(files, params) {
     const rows = jsonLines(files.items!, Row);

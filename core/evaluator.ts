@@ -60,7 +60,7 @@ export interface Evaluator<It extends Item = Item> {
   readonly name: string;
   readonly version: string;
   readonly metrics: readonly Metric[];
-  /** Shown beside the metrics, with intervals, differences and controls as they; without parts. */
+  /** Shown beside the metrics, with intervals, differences and controls as they; without parts. Hypotheses and forecasts know none of them. */
   readonly joint?: readonly JointMetric<It>[];
   /** One request an item, same order. @throws {UserError} when a label or prompt does not suit the tokenizer. */
   plan(items: readonly It[], tokenizer: Tokenizer): readonly ScoreRequest[];

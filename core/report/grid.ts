@@ -60,9 +60,9 @@ export function gridsOf(results: Results): Grid[] {
   });
 }
 
-/** The metric that a table shows; the first where a limit left no whole to give it. */
+/** The metric that a table shows. */
 export function primaryOf(cell: CellResult): MetricResult | undefined {
-  return cell.metrics.find(({ metric }) => metric.name === cell.primary) ?? cell.metrics[0];
+  return cell.metrics.find(({ metric }) => metric.name === cell.primary);
 }
 
 function controlsOf(cells: readonly CellResult[], treatment: string): readonly ControlResult[] {

@@ -54,8 +54,7 @@ for (const name of names) {
         const items = benchmark.load(files!, params);
         const evaluator = evaluators.get(benchmark.evaluator);
         assert(evaluator, `no evaluator ${benchmark.evaluator}`);
-        const metrics = [...evaluator.metrics, ...evaluator.joint ?? []].map((metric) => metric.name);
-        assert(metrics.includes(benchmark.metric(params)));
+        assert(evaluator.metrics.some((metric) => metric.name === benchmark.metric(params)));
         assert(items.length > 0);
         assertEquals(new Set(items.map((item) => item.id)).size, items.length);
         assertEquals(canonicalJson(benchmark.load(files!, params)), canonicalJson(items));
