@@ -50,10 +50,7 @@ export function rateOf({ info }: Pick<ModelRecord, "info">, runs: readonly Resul
   prefer(({ run }) => run.platform === here.platform, "on another platform");
   prefer(isAlone, "with other models in it");
   prefer((results) => !hasScoring(results), "with a scorer's passes in it");
-  prefer(
-    ({ run }) => run.threads === here.threads,
-    `with ${found[0]?.run.threads === 0 ? "the runtime's own number of" : found[0]?.run.threads} threads`,
-  );
+  prefer(({ run }) => run.threads === here.threads, "with other threads");
   prefer(({ run }) => run.elapsedMs >= SHORT_MS, `of under ${SHORT_MS / 1000} s, opening included`);
   const value = median(found.map(({ run }) => run.tokensPerSecond));
   return { value, source: [`measured ${inRuns(found)}`, ...caveats].join(", ") };

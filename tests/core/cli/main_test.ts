@@ -120,6 +120,10 @@ Deno.test("bad input is one line on stderr, exit code 2 and nothing written", ()
       }],
       [["eval", "demo.json", "--plugin", "none.ts"], "there is no such file"],
       [["eval", "demo.json", "--results", "/elsewhere"], "the task may write below"],
+      [["plan", "demo.json", "--rates", "3"], 'unknown flag "--rates", did you mean "--rate"'],
+      [["plan", "none.json"], "there is no such file"],
+      [["plan", "bad.json", ...FAKES], "stands twice"],
+      [["plan", "demo.json", ...FAKES, "--limit", "0"], "wanted a whole number from 1"],
       [["report"], "there are none"],
       [["serve"], "there are none"],
     ];
@@ -135,6 +139,25 @@ Deno.test("bad input is one line on stderr, exit code 2 and nothing written", ()
       "demo.json",
       "units.json",
     ]);
+  }));
+
+Deno.test("plan of the demo leaves all to compute before eval and nothing after it, counts eval's tokens, writes nothing", () =>
+  inFolder(async (folder) => {
+    const args = [`${ROOT}benchmarks/matrices/demo.json`, "--limit", "4"];
+    const fresh = await plumbline(folder, "plan", ...args);
+    assertEquals([fresh.code, fresh.err], [0, ""]);
+    assertEquals(exists(`${folder}/results`), false);
+    const [planned = ""] = /\n {2}all +165 +0 +0 +165 +([\d,]+)\n/.exec(fresh.out)?.slice(1) ?? [];
+    const done = await plumbline(folder, "eval", ...args);
+    assertStringIncludes(done.out, `Cells: 165 computed, 0 found in the store, ${planned} tokens`);
+    const files = () => [...Deno.readDirSync(`${folder}/results`)].map(({ name }) => name).filter((name) => !/-(wal|shm)$/.test(name));
+    const before = files();
+    const after = await plumbline(folder, "plan", ...args);
+    assertMatch(after.out, /\n {2}all +165 +165 +0 +0 +0\n/);
+    assertStringIncludes(after.out, "demo: nothing to compute, all is stored");
+    assertMatch(after.out, /measured in run demo-/);
+    assertEquals(files(), before);
+    assertEquals(after.out.split("\n").filter((line) => line.length > 99), []);
   }));
 
 Deno.test("Ctrl-C ends eval with 130 and one line, keeps what was computed, and the same command goes on", () =>
@@ -159,7 +182,7 @@ Deno.test("Ctrl-C ends eval with 130 and one line, keeps what was computed, and 
   }, { ...MATRIX, models: [{ use: "fake", params: { delayMs: 60 } }] }));
 
 Deno.test("--help of every command says how to use it", async () => {
-  for (const name of ["eval", "fetch", "ls", "report", "serve"]) {
+  for (const name of ["eval", "fetch", "ls", "plan", "report", "serve"]) {
     const { code, out } = await plumbline(ROOT, name, "--help");
     assertEquals(code, 0);
     assertStringIncludes(out, `deno task ${name}`);

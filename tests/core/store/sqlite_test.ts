@@ -49,6 +49,24 @@ Deno.test("openSqliteStore() makes the folder and finds everything again when op
     assertEquals(store.runs().length, 1);
   }));
 
+Deno.test("openSqliteStore() with readOnly reads what is there, writes nothing and makes nothing", () =>
+  withPath((path) => {
+    assertThrows(() => openSqliteStore(path, { readOnly: true }), UserError, "Cannot open the results in");
+    assertThrows(() => Deno.statSync(path), Deno.errors.NotFound);
+    {
+      using store = openSqliteStore(path);
+      store.openCell("k", { a: 1 }, 2);
+      store.commit("k", outcomesOf(0, 2));
+    }
+    using reader = openSqliteStore(path, { readOnly: true });
+    assertEquals([...reader.outcomes("k").values()], outcomesOf(0, 2));
+    assertThrows(() => reader.closeCell("k"), UserError, "it is read-only");
+    // A reader sees what a writer commits meanwhile.
+    using writing = openSqliteStore(path);
+    writing.closeCell("k");
+    assertEquals(reader.isComplete("k"), true);
+  }));
+
 Deno.test("openSqliteStore() can be closed twice", () =>
   withPath((path) => {
     const store = openSqliteStore(path);

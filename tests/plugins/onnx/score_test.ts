@@ -9,6 +9,7 @@ import {
   UserError,
 } from "../../../core/mod.ts";
 import { createRandom } from "../../../core/random.ts";
+import { countTokens } from "../../../plugins/onnx/score.ts";
 import { DEMO, open } from "./open.ts";
 
 /** float32 sums in another order: logits of the demo model are below 40, so a few units in the last place are 1e-5. */
@@ -302,5 +303,17 @@ Deno.test("score() refuses positions that are none, and generate() counts that a
   await assertRejects(() => scoreAll(model, [request], { edits }), UserError, "position is -1");
   for (const options of [{ maxNewTokens: 0 }, { maxNewTokens: 2, batch: 0 }, { maxNewTokens: 1.5 }]) {
     assertThrows(() => model.generate([[5]], options), UserError, "whole number from 1");
+  }
+});
+
+Deno.test("countTokens() is what score() computes, with shared prefixes and with batches skipped", async () => {
+  await using model = await open(DEMO);
+  const requests = madeUp(model, 40), whole = requests.reduce((sum, { prompt, continuations }) =>
+    continuations.reduce((all, ids) => all + ids.length - 1, sum + prompt.length), 0);
+  const even = (indices: readonly number[]) => indices.some((index) => index % 5 === 0);
+  for (const options of [{}, { tokenBudget: 100 }, { tokenBudget: 100, skip: even }]) {
+    const { tokens } = await scoreAll(model, requests, options);
+    assertEquals(countTokens(requests, options), tokens);
+    assert(tokens > 0 && tokens < whole, "something is shared");
   }
 });
