@@ -150,7 +150,10 @@ Deno.test("plan of the demo leaves all to compute before eval and nothing after 
     const [planned = ""] = /\n {2}all +165 +0 +0 +165 +([\d,]+)\n/.exec(fresh.out)?.slice(1) ?? [];
     const done = await plumbline(folder, "eval", ...args);
     assertStringIncludes(done.out, `Cells: 165 computed, 0 found in the store, ${planned} tokens`);
-    const files = () => [...Deno.readDirSync(`${folder}/results`)].map(({ name }) => name).filter((name) => !/-(wal|shm)$/.test(name));
+    const files = () =>
+      [...Deno.readDirSync(`${folder}/results`)].map(({ name }) => name).filter((name) =>
+        !/-(wal|shm)$/.test(name)
+      );
     const before = files();
     const after = await plumbline(folder, "plan", ...args);
     assertMatch(after.out, /\n {2}all +165 +165 +0 +0 +0\n/);

@@ -72,7 +72,17 @@ Deno.test("forecast() leaves all to compute in a fresh store, and nothing after 
 Deno.test("forecast() counts cells with one key once, and of a cell that was broken off what is left", async () => {
   const store = createMemoryStore(), stop = new AbortController();
   const context = testContext({ signal: stop.signal });
-  const planned = await plan({ matrix: { treatments: [MUTED, { ...MUTED, name: "none", controls: [], steps: [{ edit: { use: "mute", units: [{ tap: "layers.0.mlp.gate", units: [9] }] } }] }] }, context });
+  const planned = await plan({
+    matrix: {
+      treatments: [MUTED, {
+        ...MUTED,
+        name: "none",
+        controls: [],
+        steps: [{ edit: { use: "mute", units: [{ tap: "layers.0.mlp.gate", units: [9] }] } }],
+      }],
+    },
+    context,
+  });
   await assertRejects(() =>
     run(planned, { store, context, onProgress: ({ items }) => items.done === 28 && stop.abort() })
   );
@@ -166,7 +176,10 @@ Deno.test("forecast() takes the most memory of the model's runs under the same b
   const store = createMemoryStore();
   const planned = await finished(store);
   keep(store, planned, { peakMemoryMb: 700 }, "b");
-  assertEquals(only(planned, store).memoryMb, { value: 700, source: "measured in run b, the most of 2 runs" });
+  assertEquals(only(planned, store).memoryMb, {
+    value: 700,
+    source: "measured in run b, the most of 2 runs",
+  });
   const smaller = await plan({ tokenBudget: 64 });
   assertMatch(only(smaller, store).memoryMb.source, /^estimated/);
 });
@@ -176,7 +189,8 @@ Deno.test("forecast() says which change can be found, from the discordance of st
   const planned = await plan();
   const [assumed] = forecast(planned, store, HERE).benchmarks;
   assertAlmostEquals(assumed!.change!.value, smallestBinaryChange({ ...size, discordance: 0.2 }), EXACT);
-  assertEquals(assumed!.change!.source, "discordance 0.20 assumed, since the store has no treated results");
+  // With 24 items 20 % is too little, whichever way they go.
+  assertMatch(assumed!.change!.source, /^discordance 0.20 assumed, since .*; that is too little to be found/);
   await finished(store);
   const results = store.run(planned.id)!;
   const { rose, fell } = results.cells[1]!.metrics[0]!.difference!;
@@ -213,7 +227,9 @@ Deno.test("forecastLines() stays within its width, names cut, and gives every so
   const lines = forecastLines(forecast(planned, createMemoryStore(), HERE), { colour: false, width: 99 });
   assertEquals(lines.filter((line) => line.length > 99 || line !== line.trimEnd()), []);
   const text = lines.join("\n");
-  for (const part of ["Model first (fake", "Model fake-v", "not reportable", "Scores of units by", "estimated:"]) {
+  for (
+    const part of ["Model first (fake", "Model fake-v", "not reportable", "Scores of units by", "estimated:"]
+  ) {
     assert(text.includes(part), part);
   }
   assertMatch(text, /\n {2}all: under a second\n/);
