@@ -10,10 +10,11 @@
  *
  * (J. Cohen, "Statistical Power Analysis for the Behavioral Sciences", 2nd edition, 1988, sections 2.3 and 12.)
  */
-import { normalQuantile } from "./distributions.ts";
+import { normalTail } from "./special.ts";
+import { noncentralBelow, studentQuantile } from "./student.ts";
 
 export interface TestOptions {
-  /** In (0, 1); a test at 1 - level. Default 0.95. */
+  /** In [0.5, 1); a test at 1 - level. Default 0.95. */
   readonly level?: number;
   /** In (1 - level, 1); default 0.8. */
   readonly power?: number;
@@ -170,53 +171,21 @@ interface Test {
 }
 
 function testOf(task: string, { level = 0.95, power = 0.8, sides = 2, by = "t" }: TestOptions): Test {
-  wanted(task, { level }, (value) => value > 0 && value < 1, "a number in (0, 1)");
+  wanted(task, { level }, (value) => value >= 0.5 && value < 1, "a number in [0.5, 1)");
   wanted(task, { power }, (value) => value > 1 - level && value < 1, `a number in (${1 - level}, 1)`);
   const tail = (1 - level) / sides;
   return {
     power,
     powerAt(effect, n) {
-      const shift = effect * Math.sqrt(n);
-      const above = by === "t" ? noncentralTail(n - 1) : (x: number, mean: number) => normalBelow(mean - x);
-      const critical = by === "t" ? criticalT(above, tail) : normalQuantile(1 - tail);
-      return above(critical, shift) + (sides === 2 ? above(critical, -shift) : 0);
+      const shift = effect * Math.sqrt(n), freedom = by === "t" ? n - 1 : Infinity;
+      const critical = studentQuantile(tail, freedom);
+      if (by === "normal") {
+        return normalTail(critical - shift) + (sides === 2 ? normalTail(critical + shift) : 0);
+      }
+      return 1 - noncentralBelow(critical, freedom, shift) +
+        (sides === 2 ? noncentralBelow(-critical, freedom, shift) : 0);
     },
   };
-}
-
-type Tail = (x: number, shift: number) => number;
-
-function criticalT(above: Tail, tail: number): number {
-  return rootAbove((x) => tail - above(x, 0), 0);
-}
-
-/** Points of the quadrature, and how far below its peak the logarithm of the density is where it is cut off. */
-const POINTS = 800, DEPTH = 40;
-
-/**
- * P(T' > x) for a noncentral t of `freedom` > 0 degrees, as the mean of P(Z + shift > x s) over s = sqrt(chi^2 / freedom). In u = log s the
- * density is proportional to exp(freedom (u - e^2u / 2)), smooth and falling fast on both sides, so the trapezoidal rule converges
- * exponentially; absolute error below 1e-9 for freedom from 1.
- */
-function noncentralTail(freedom: number): Tail {
-  const log = (u: number) => freedom * (u - Math.expm1(2 * u) / 2);
-  const low = -rootAbove((u) => -DEPTH - log(-u), 0), high = rootAbove((u) => -DEPTH - log(u), 0);
-  const step = (high - low) / POINTS;
-  const points = Array.from({ length: POINTS + 1 }, (_, i) => {
-    const u = low + i * step;
-    return { scale: Math.exp(u), weight: Math.exp(log(u)) };
-  });
-  const all = total(points.map(({ weight }) => weight));
-  return (x, shift) =>
-    points.reduce((sum, { scale, weight }) => sum + weight * normalBelow(shift - x * scale), 0) / all;
-}
-
-/** P(Z < x) for a standard normal Z, by Marsaglia's series (see normalQuantile()); absolute error below 1e-15. */
-function normalBelow(x: number): number {
-  if (Math.abs(x) > 8) return x > 0 ? 1 : 0;
-  let sum = x, term = x;
-  for (let k = 3; sum + term !== sum; k += 2) sum += term *= x * x / k;
-  return 0.5 + sum * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
 }
 
 /** Where a continuous, rising function that is negative at `low` is 0: bracketed by doubling, then regula falsi with the end that stays

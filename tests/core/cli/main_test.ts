@@ -143,7 +143,7 @@ Deno.test("bad input is one line on stderr, exit code 2 and nothing written", ()
 
 Deno.test("plan of the demo leaves all to compute before eval and nothing after it, counts eval's tokens, writes nothing", () =>
   inFolder(async (folder) => {
-    const args = [`${ROOT}benchmarks/matrices/demo.json`, "--limit", "4"];
+    const args = [`${ROOT}benchmarks/matrices/demo.json`, "--limit", "8"];
     const fresh = await plumbline(folder, "plan", ...args);
     assertEquals([fresh.code, fresh.err], [0, ""]);
     assertEquals(exists(`${folder}/results`), false);

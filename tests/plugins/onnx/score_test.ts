@@ -308,12 +308,13 @@ Deno.test("score() refuses positions that are none, and generate() counts that a
 
 Deno.test("countTokens() is what score() computes, with shared prefixes and with batches skipped", async () => {
   await using model = await open(DEMO);
-  const requests = madeUp(model, 40),
-    whole = requests.reduce(
-      (sum, { prompt, continuations }) =>
-        continuations.reduce((all, ids) => all + ids.length - 1, sum + prompt.length),
-      0,
-    );
+  const head = Array.from({ length: 24 }, (_, i) => 4 + i);
+  const requests = madeUp(model, 40).map((request) => ({ ...request, prompt: [...head, ...request.prompt] }));
+  const whole = requests.reduce(
+    (sum, { prompt, continuations }) =>
+      continuations.reduce((all, ids) => all + ids.length - 1, sum + prompt.length),
+    0,
+  );
   const even = (indices: readonly number[]) => indices.some((index) => index % 5 === 0);
   for (const options of [{}, { tokenBudget: 100 }, { tokenBudget: 100, skip: even }]) {
     const { tokens } = await scoreAll(model, requests, options);
