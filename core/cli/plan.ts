@@ -36,7 +36,7 @@ async function runPlan(args: Arguments): Promise<number> {
     ]);
     const { colour, width } = env.terminal();
     const found = forecast(plan, store, { threads, rate, platform: env.platform() });
-    for (const line of forecastLines(found, { colour, width: Math.min(width, 100) })) console.log(line);
+    for (const line of forecastLines(found, { colour, width: Math.min(width, 99) })) console.log(line);
     return 0;
   } catch (error) {
     if (!stop.signal.aborted) throw error;
