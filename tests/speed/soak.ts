@@ -49,7 +49,7 @@ console.log(`after 8 x 128 tokens: ${memory().now.toFixed(2)} GB`);
 const held: number[] = [];
 for (let done = 0; done < SAMPLES; done += CHUNK) {
   await run(Array.from({ length: CHUNK }, (_, i) => text(done + i)));
-  if ((done + CHUNK) % 1000 === 0) {
+  if ((done + CHUNK) % Math.min(1000, SAMPLES / 10) === 0) {
     held.push(memory().now);
     console.log(`after ${done + CHUNK} texts: ${held.at(-1)!.toFixed(2)} GB`);
   }
