@@ -3,6 +3,7 @@
  * the next one goes on where it stopped.
  */
 import type { Arm } from "./arms.ts";
+import { saveClusters } from "./clusters.ts";
 import type { Context } from "./context.ts";
 import { UserError } from "./error.ts";
 import type { Outcome } from "./evaluator.ts";
@@ -110,6 +111,7 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
     }
   }
   for (const cell of cells) keepSamples(cell, store);
+  for (const benchmark of plan.benchmarks) saveClusters(benchmark, store);
   for (const { score } of plan.models.flatMap(({ scores }) => scores)) {
     for (const { madeOf } of Object.values(score.sets)) saveMadeOf(madeOf, store);
   }

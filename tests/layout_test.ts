@@ -9,6 +9,8 @@ const MAX_LINES = 300;
 const FENCES: Readonly<Record<string, readonly string[]>> = {
   "onnxruntime-node": ["plugins/onnx/"],
   "onnx-buf": ["plugins/onnx/"],
+  "hyparquet-writer": ["core/report/"],
+  hyparquet: ["tests/"],
   hono: ["server/"],
   comlink: ["plugins/onnx/session/", "core/sandbox/", "server/"],
   "playwright-core": ["tests/"],

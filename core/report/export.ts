@@ -8,9 +8,10 @@ import type { RunStore } from "../store/store.ts";
 import { type Found, foundIn, unitsFile } from "./found.ts";
 import { prettyJson } from "./json.ts";
 import { reportMarkdown } from "./markdown.ts";
+import { writeTables } from "./tables.ts";
 
 /**
- * Writes results.json, report.md, one samples_*.jsonl a benchmark and treatment, and one units_*.json a selection of units, below
+ * Writes results.json, report.md, cells.parquet and items.parquet, one samples_*.jsonl a benchmark and treatment, and one units_*.json a selection of units, below
  * `folder`/`id`. Each file appears whole or not at all: it is written beside its place and renamed.
  *
  * @returns the run's folder.
@@ -38,7 +39,10 @@ export async function exportRun(store: RunStore, id: string, folder: string): Pr
   // Last, so that a results.json stands for a whole folder.
   files.set("results.json", () => prettyJson(results));
   await writing(target, () => Deno.mkdir(target, { recursive: true }));
-  for (const [name, text] of files) await writeWhole(join(target, name), text());
+  await writeTablesWhole(results, store, target);
+  for (const [name, text] of files) {
+    await writeWhole(join(target, name), (own) => Deno.writeTextFile(own, text(), { createNew: true }));
+  }
   return target;
 }
 
@@ -82,12 +86,21 @@ function jsonLines(samples: ReadonlyMap<string, Sample>): string {
     .map((sample) => JSON.stringify(sample) + "\n").join("");
 }
 
-async function writeWhole(path: string, text: string): Promise<void> {
+async function writeTablesWhole(results: Results, store: RunStore, target: string): Promise<void> {
+  await writeWhole(
+    join(target, "items.parquet"),
+    (items) =>
+      writeWhole(join(target, "cells.parquet"), (cells) => writeTables(results, store, { cells, items })),
+  );
+}
+
+/** @param write Writes the whole file at a path of its own, from where it is moved into its place. */
+async function writeWhole(path: string, write: (own: string) => Promise<void>): Promise<void> {
   await writing(path, async () => {
     // A name of its own: two runs of one matrix may export at the same time.
     const own = `${path}.${crypto.randomUUID()}.tmp`;
     try {
-      await Deno.writeTextFile(own, text, { createNew: true });
+      await write(own);
       await Deno.rename(own, path);
     } catch (error) {
       await Deno.remove(own).catch(() => {}); // the first error is the one to tell
