@@ -1,6 +1,6 @@
 /** The benchmarks of a matrix: names, params and data read and checked. */
 import { dirname, relative, resolve } from "node:path";
-import type { Benchmark, Item } from "./benchmark.ts";
+import type { Benchmark, ChoiceItem, Item } from "./benchmark.ts";
 import { findFiles } from "./data.ts";
 import { faultText, UserError } from "./error.ts";
 import type { Evaluator, Json } from "./evaluator.ts";
@@ -55,6 +55,17 @@ export function planBenchmarks(matrix: MatrixSpec, options: BenchmarkOptions): P
   return planned;
 }
 
+/** Share of right answers by blind choice, where every item has a right one among its options. */
+function chanceOf(items: readonly (Item & Partial<ChoiceItem>)[]): Pick<BenchmarkRecord, "chance"> {
+  const shares = items.map(({ continuations, gold }) =>
+    Array.isArray(continuations) && continuations.length > 0 && Number.isInteger(gold)
+      ? 1 / continuations.length
+      : NaN
+  );
+  const chance = shares.reduce((sum, share) => sum + share, 0) / shares.length;
+  return Number.isFinite(chance) ? { chance } : {};
+}
+
 /** The folder below which data files are looked for, absolute. */
 export function dataFolder({ data }: MatrixSpec, options: BenchmarkOptions): string | undefined {
   return options.data ?? (data === undefined ? undefined : resolve(dirname(options.path), data));
@@ -102,6 +113,7 @@ export function loadBenchmark(
     }),
     items: { original: all.length, effective: items.length },
     itemsHash: sha256(canonicalJson(plain(items.map(decisive)))),
+      ...chanceOf(items),
   };
   const scales = scalesOf(benchmark, evaluator, params);
   return { record, evaluator, items, primary: benchmark.metric(params), scales };

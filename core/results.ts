@@ -76,6 +76,8 @@ export interface BenchmarkRecord {
   readonly items: { readonly original: number; readonly effective: number };
   /** sha256 over ids and content of the items used. */
   readonly itemsHash: string;
+  /** Expected share of right answers of who picks among the options blindly, in (0, 1]; absent where items have no right option. */
+  readonly chance?: number;
 }
 
 /** Items that a scorer looked at. */

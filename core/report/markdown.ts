@@ -6,6 +6,9 @@ import { foundIn, foundName, foundText } from "./found.ts";
 import { countText, estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 import { gridsOf } from "./grid.ts";
 import { labelledCells, labelRows, LABELS_NOTE } from "./labels.ts";
+import { levelText } from "./level.ts";
+import { limitations } from "./limitations.ts";
+import { editsText, methodsText } from "./methods.ts";
 import { acquiescenceText, scaledCells, SCALES_NOTE, scaleText, scaleTitle, verdictText } from "./scales.ts";
 
 /** The whole file. Nothing that varies from run to run is in it. */
@@ -27,7 +30,9 @@ export function reportMarkdown(results: Results): string {
         ]),
       ]),
     ]),
-    "Each cell: the level with its 95 % interval; below it the paired difference from the untouched model (in percentage points " +
+    `Each cell: the level with its ${
+      levelText(results)
+    } interval; below it the paired difference from the untouched model (in percentage points ` +
     "where the metric is in %) and, where the metric has them, its parts. Controls: mean (smallest to largest) over their sets.",
     ...claimsParts(results),
     ...scalesParts(results),
@@ -35,7 +40,11 @@ export function reportMarkdown(results: Results): string {
     "## Every metric",
     everyMetric(results),
     "## Methods",
-    methods(results),
+    ...methodsText(results).map(escape),
+    "## Limitations",
+    limitations(results).map((each) => `- ${escape(each)}.`).join("\n"),
+    "## Record",
+    record(results),
   ];
   return parts.filter((part) => part !== "").join("\n\n") + "\n";
 }
@@ -128,13 +137,12 @@ function controlText(cell: CellResult, name: string): string {
   }).join("\n");
 }
 
-function methods(results: Results): string {
+function record(results: Results): string {
   const { id, engine, statistics, models, benchmarks, treatments, tokenBudget } = results;
-  const { level, resamples, seed } = statistics;
-  const percent = `${Number((100 * level).toFixed(2))} %`;
+  const { resamples, seed } = statistics;
   return [
     `- Run \`${id}\`: Plumbline ${engine.plumbline}, Deno ${engine.deno}, ${engine.runtime}.`,
-    `- Intervals: ${percent}. Proportions: Wilson; paired differences of proportions: Tango's score interval; other metrics: Student's t. Where items ` +
+    `- Intervals: ${levelText(results)}. Proportions: Wilson; paired differences of proportions: Tango's score interval; other metrics: Student's t. Where items ` +
     `share a question, each with the error (CR2) and the degrees of freedom of these clusters. Where all clusters are alike, Wilson counts one as ` +
     `an observation; where all changed alike, an exact bound on the share of others.`,
     `- p-values: two-sided. Sign flip: over clusters, all patterns of signs, or ${
@@ -165,7 +173,7 @@ function methods(results: Results): string {
         [...new Set(arms.filter((arm) => arm.arm === "treated").map((arm) => arm.units))].join(" or ")
       } ` +
       `units edited, ${arms.filter((arm) => arm.arm !== "treated").length} control sets; ${
-        editsText(arms)
+        editsText(arms.find(({ arm }) => arm === "treated")?.edits ?? [])
       }; ` +
       `controls \`${JSON.stringify(controls)}\`.`
     ),
@@ -185,18 +193,6 @@ function methods(results: Results): string {
     "ability: the part from giving the right one; they sum to the difference.",
     `- Batches of at most ${tokenBudget} padded tokens.`,
   ].join("\n");
-}
-
-/** What was done where: "scale 0 at 3 taps (layers.1.mlp.gate to layers.3.mlp.gate)". */
-function editsText(arms: Results["treatments"][number]["arms"]): string {
-  const edits = arms.find(({ arm }) => arm === "treated")?.edits ?? [];
-  const ops = Map.groupBy(edits, ({ op, value }) => `${op} ${typeof value === "number" ? value : "by unit"}`);
-  return [...ops].map(([op, list]) => {
-    const taps = [...new Set(list.map(({ tap }) => tap))];
-    return taps.length === 1
-      ? `${op} at ${taps[0]}`
-      : `${op} at ${taps.length} taps (${taps[0]} to ${taps.at(-1)})`;
-  }).join(", ");
 }
 
 function metricsText({ cells }: Results): string {

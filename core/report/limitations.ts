@@ -1,0 +1,173 @@
+/** What the numbers of a run cannot bear, each with its number; nothing is said that the results do not show. */
+import { provenanceNotes } from "../provenance/notes.ts";
+import { type CellResult, type MetricResult, type Results, UNTOUCHED } from "../results.ts";
+import { estimateText, figure } from "./format.ts";
+import { primaryOf } from "./grid.ts";
+import { levelText } from "./level.ts";
+import { revisionOf } from "./methods.ts";
+
+/** Fewer clusters than these make a percentile bootstrap too narrow (Cameron and Miller 2015, A Practitioner's Guide to
+ * Cluster-Robust Inference, section VI: "few" is up to 20 to 50). */
+export const FEW_CLUSTERS = 50;
+/** The rank of a treatment among so many sets comes as low as p = 0.005. */
+export const ENOUGH_SETS = 200;
+
+/** Sentences of plain text without their period; one at least, since every run has few models. */
+export function limitations(results: Results): string[] {
+  return [
+    ...(results.reportable
+      ? []
+      : [`Not reportable: only the first ${results.limit} items of each benchmark were used (--limit)`]),
+    ...provenanceNotes(results),
+    ...(results.provenance === undefined
+      ? [
+        "The run is from before provenance was recorded: items may be reported on that made a treatment's units",
+      ]
+      : []),
+    ...modelLimits(results),
+    ...dataLimits(results),
+    ...chanceLimits(results),
+    ...clusterLimits(results),
+    ...controlLimits(results),
+    ...differenceLimits(results),
+  ];
+}
+
+function modelLimits({ models }: Results): string[] {
+  const loose = models.filter((model) => revisionOf(model) === undefined);
+  return [
+    `${counted(models.length, "model")} ${
+      models.length === 1 ? "was" : "were"
+    } run: others may behave otherwise`,
+    ...(loose.length > 0
+      ? [
+        `No revision is recorded of ${loose.map(({ label }) => label).join(", ")}: ${
+          loose.length === 1 ? "its" : "their"
+        } hashes alone say which weights these were`,
+      ]
+      : []),
+  ];
+}
+
+function dataLimits({ benchmarks }: Results): string[] {
+  return benchmarks.flatMap(({ label, files }) => {
+    const other = files.filter(({ sha256, expected }) => expected !== null && expected !== sha256);
+    return other.length > 0
+      ? [
+        `${counted(other.length, "data file")} of ${label} ${
+          other.length === 1 ? "is" : "are"
+        } of another version than the benchmark was written for: ${other.map(({ name }) => name).join(", ")}`,
+      ]
+      : [];
+  });
+}
+
+/** Where guessing cannot be told from answering there is nothing that a treatment could take away. */
+function chanceLimits({ cells, benchmarks }: Results): string[] {
+  return cells.filter(({ treatment }) => treatment === UNTOUCHED).flatMap((cell) => {
+    const chance = benchmarks.find(({ label }) => label === cell.benchmark)?.chance;
+    const { metric, estimate } = primaryOf(cell) ?? {};
+    if (chance === undefined || !metric?.binary || !estimate || estimate.low > chance) return [];
+    const below = estimate.high < chance ? "below" : "not clearly above";
+    return [
+      `${cell.benchmark}: ${cell.model} untouched reaches ${
+        estimateText(estimate, metric)
+      } % ${metric.name}, ${below} the ${
+        figure(chance, metric)
+      } % of guessing: a fall is not to be seen there`,
+    ];
+  });
+}
+
+function clusterLimits({ cells }: Results): string[] {
+  const few = new Map<string, number>();
+  for (const cell of cells) {
+    const estimate = primaryOf(cell)?.estimate;
+    if (estimate && estimate.clusters < FEW_CLUSTERS) few.set(cell.benchmark, estimate.clusters);
+  }
+  if (few.size === 0) return [];
+  const list = [...few].map(([benchmark, clusters]) => `${benchmark} (${clusters})`).join(", ");
+  return [
+    `Fewer than ${FEW_CLUSTERS} independent groups of items in ${list}: bootstrap intervals over so few tend to be too narrow`,
+  ];
+}
+
+function controlLimits({ cells, treatments }: Results): string[] {
+  const sets = new Map<string, number>();
+  for (const { treatment, controls } of cells) {
+    for (const { control, keys } of controls) sets.set(`${control} of ${treatment}`, keys.length);
+  }
+  const few = [...sets].filter(([, number]) => number < ENOUGH_SETS);
+  const smallest = Math.min(...few.map(([, number]) => number));
+  const without = treatments.filter(({ name }) =>
+    name !== UNTOUCHED && cells.some(({ treatment, controls }) => treatment === name && controls.length === 0)
+  );
+  return [
+    ...(few.length > 0
+      ? [
+        `Fewer than ${ENOUGH_SETS} control sets in ${
+          few.map(([name, number]) => `${name} (${number})`).join(", ")
+        }: the range of so few says little of its ends, and among ${counted(smallest, "set")} a rank's p is ${
+          (1 / (smallest + 1)).toFixed(3)
+        } at least`,
+      ]
+      : []),
+    ...(without.length > 0
+      ? [
+        `No controls were drawn for ${
+          without.map(({ name }) => name).join(", ")
+        }: what as many random units would do is not known`,
+      ]
+      : []),
+  ];
+}
+
+function differenceLimits(results: Results): string[] {
+  const changes = results.cells.flatMap((cell) => {
+    const { difference } = primaryOf(cell) ?? {};
+    return difference ? [{ cell, difference }] : [];
+  });
+  const still = changes.filter(({ difference: { rose, fell } }) => rose === 0 && fell === 0);
+  const bounds = changes.filter(({ difference }) => difference.method === "bound");
+  return [
+    ...(still.length > 0
+      ? [
+        `${count(still.length)} of ${counted(changes.length, "primary difference")} ${
+          still.length === 1 ? "is" : "are"
+        } exactly 0, no item having changed (${
+          placesText(still, results)
+        }): an interval of no width there is a bootstrap with nothing to draw from, not a proof of no effect`,
+      ]
+      : []),
+    ...(bounds.length > 0
+      ? [
+        `In ${count(bounds.length)} of ${
+          counted(changes.length, "primary difference")
+        } all clusters changed alike (${
+          placesText(bounds, results)
+        }): the interval is a bound from their number alone`,
+      ]
+      : []),
+    ...(changes.length > 1
+      ? [
+        `${count(changes.length)} primary differences are shown, each with an interval at ${
+          levelText(results)
+        } of its own: about ${
+          (changes.length * (1 - results.statistics.level)).toFixed(1)
+        } of these intervals would miss by chance`,
+      ]
+      : []),
+  ];
+}
+
+function placesText(
+  all: readonly { readonly cell: CellResult; readonly difference: NonNullable<MetricResult["difference"]> }[],
+  { models }: Results,
+): string {
+  return all.map(({ cell: { model, treatment, benchmark } }) =>
+    `${treatment} on ${benchmark}${models.length > 1 ? ` with ${model}` : ""}`
+  ).join(", ");
+}
+
+const counted = (number: number, noun: string) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+const count = (number: number) => number.toLocaleString("en");

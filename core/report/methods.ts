@@ -1,0 +1,236 @@
+/** How the numbers of a run were made, as sentences for a paper. All of it is in the results; nothing varies from run to run. */
+import type { Estimate } from "../estimate.ts";
+import type { Json } from "../evaluator.ts";
+import {
+  type BenchmarkRecord,
+  type CellResult,
+  type ModelRecord,
+  type Results,
+  UNTOUCHED,
+} from "../results.ts";
+import { foundIn, foundName, foundText } from "./found.ts";
+import { countText, figure } from "./format.ts";
+import { primaryOf } from "./grid.ts";
+import { levelText } from "./level.ts";
+
+/** Hashes are cut to so many digits in prose; whole they stand in the record. */
+const SHORT = 12;
+
+/** Paragraphs of plain text: models, data, treatments, statistics. */
+export function methodsText(results: Results): string[] {
+  return [
+    [...modelSentences(results)],
+    [...results.benchmarks.map((each) => benchmarkSentence(each, results)), ...roleSentences(results)],
+    treatmentSentences(results),
+    statisticsSentences(results),
+  ].map((sentences) => sentences.join(" ")).filter((paragraph) => paragraph !== "");
+}
+
+function modelSentences({ models, engine, id, tokenBudget }: Results): string[] {
+  return [
+    ...models.map((model) => {
+      const { label, use, version, info } = model;
+      const template = info.hash.chatTemplate;
+      return `Model ${label} is a ${info.architecture} of ${countText(info.parameters)} parameters in ${
+        counted(info.layers, "layer")
+      }, ${revisionText(model)}, weights sha256 ${short(info.hash.weights)}, tokenizer ${
+        short(info.hash.tokenizer)
+      }, ${
+        template === "" ? "without a chat template" : `chat template ${short(template)}`
+      }, run by ${use} ${version}.`;
+    }),
+    `The run ${id} was made with Plumbline ${engine.plumbline} on Deno ${engine.deno} and ${engine.runtime}, in batches of at most ${
+      count(tokenBudget)
+    } padded tokens.`,
+  ];
+}
+
+/** The commit that a hub's name stands for; a folder on a disk has none. */
+export function revisionOf({ params }: Pick<ModelRecord, "params">): string | undefined {
+  return /@([0-9a-f]{40})\b/.exec(JSON.stringify(params))?.[1];
+}
+
+function revisionText(model: ModelRecord): string {
+  const revision = revisionOf(model);
+  return revision === undefined ? "read from a folder without a revision" : `revision ${revision}`;
+}
+
+function benchmarkSentence(each: BenchmarkRecord, { cells }: Results): string {
+  const { label, title, version, licence, source, evaluator, params, files, items } = each;
+  const estimate = cells.filter((cell) => cell.benchmark === label).map(primaryOf).find((metric) => metric)
+    ?.estimate;
+  const groups = estimate && estimate.clusters < estimate.n
+    ? ` in ${counted(estimate.clusters, "independent group")}`
+    : "";
+  const data = files.map(({ name, sha256, expected }) =>
+    `${name}, sha256 ${short(sha256)}${
+      expected !== null && expected !== sha256 ? ", not the version expected" : ""
+    }`
+  );
+  const settings = paramsText(params);
+  return `Benchmark ${label} (${title}, version ${version}, licence ${licence}, source ${source}${
+    data.length > 0 ? `; data: ${data.join("; ")}` : ""
+  }) gave ${count(items.effective)} of its ${counted(items.original, "item")}${groups}${
+    settings === "" ? "" : `, with ${settings}`
+  }, evaluated by ${evaluator.name} ${evaluator.version}${primaryText(cells, label)}.`;
+}
+
+function primaryText(cells: readonly CellResult[], label: string): string {
+  const metric = cells.filter((cell) => cell.benchmark === label).map(primaryOf).find((each) => each)?.metric;
+  return metric ? `; its primary metric is ${metric.name}, ${lower(metric.title)}` : "";
+}
+
+function roleSentences({ provenance }: Results): string[] {
+  if (provenance === undefined) return [];
+  const { reserved, meetings, unknown, allowLeakage } = provenance;
+  const met = meetings.filter(({ exact, near }) => exact + near > 0);
+  const apart = met.length === 0
+    ? "none of them matches, exactly or nearly, an item that is known to have made a treatment's units"
+    : `${
+      met.map(({ benchmark, treatment, exact, near }) =>
+        `${count(exact + near)} of ${benchmark} match items that made the units of ${treatment}`
+      ).join(", ")
+    }, which was allowed`;
+  const kept = reserved.length === 0
+    ? "No item reported on is kept by its benchmark to localise or to tune"
+    : `${
+      reserved.map(({ benchmark, items }) => `${counted(items, "item")} of ${benchmark}`).join(", ")
+    } reported on ${
+      reserved.length === 1 && reserved[0]?.items === 1 ? "is" : "are"
+    } kept by the benchmark to localise or to tune${allowLeakage ? ", which was allowed" : ""}`;
+  return [
+    `${kept}; ${apart}${
+      unknown.length > 0 ? `; what made the units of ${unknown.join(", ")} is not known` : ""
+    }.`,
+  ];
+}
+
+function treatmentSentences(results: Results): string[] {
+  const treated = results.treatments.filter(({ name }) => name !== UNTOUCHED);
+  const found = foundIn(results);
+  return treated.flatMap(({ name, arms, controls }) => {
+    const mine = arms.filter(({ arm }) => arm === "treated");
+    const units = [...new Set(mine.map((arm) => count(arm.units)))].join(" or ");
+    const how = found.filter(({ treatment }) => treatment === name);
+    return [
+      `Treatment ${name} edits ${units} ${units === "1" ? "unit" : "units"}: ${
+        editsText(mine[0]?.edits ?? [])
+      }.`,
+      ...(how.length === 0
+        ? [`Its units are those that the matrix names.`]
+        : how.map((each) =>
+          `Units of ${foundName(each, results)}: ${
+            foundText(each)
+          }; scorer version ${each.record.scorer.version}, seed ${each.record.seed}.`
+        )),
+      controlsSentence(results, name, controls),
+    ];
+  });
+}
+
+interface ControlRecord {
+  readonly match?: string;
+  readonly sets?: number;
+  readonly exclude?: boolean;
+  readonly pool?: Json;
+}
+
+function controlsSentence({ cells }: Results, treatment: string, specs: Json): string {
+  const labels = cells.find((cell) => cell.treatment === treatment)?.controls ?? [];
+  if (labels.length === 0) return "It has no control sets.";
+  const list = Array.isArray(specs) ? specs as readonly ControlRecord[] : [];
+  const texts = labels.map(({ control, keys }, i) => {
+    const { match, exclude, pool } = list[i] ?? {};
+    const where = match === "tap"
+      ? ", as many in each tap as are treated"
+      : pool !== undefined
+      ? `, anywhere in ${JSON.stringify(pool)}`
+      : match === "uniform"
+      ? ", anywhere in the same sites of all layers"
+      : "";
+    return `${control}, ${counted(keys.length, "set")} of as many units drawn at random${where}${
+      exclude === true ? ", treated units left out" : exclude === false ? ", treated units among them" : ""
+    }`;
+  });
+  return `Its ${texts.length === 1 ? "control is" : "controls are"} ${texts.join("; and ")}.`;
+}
+
+/** What was done where: "scale 0 at 3 taps (layers.1.mlp.gate to layers.3.mlp.gate)". */
+export function editsText(edits: Results["treatments"][number]["arms"][number]["edits"]): string {
+  const ops = Map.groupBy(edits, ({ op, value }) => `${op} ${typeof value === "number" ? value : "by unit"}`);
+  return [...ops].map(([op, list]) => {
+    const taps = [...new Set(list.map(({ tap }) => tap))];
+    return taps.length === 1
+      ? `${op} at ${taps[0]}`
+      : `${op} at ${taps.length} taps (${taps[0]} to ${taps.at(-1)})`;
+  }).join(", ");
+}
+
+const METHODS: Readonly<Record<Estimate["method"], string>> = {
+  wilson: "Wilson's score interval for a proportion of independent items, or of clusters that are all alike",
+  bootstrap: "a percentile bootstrap over clusters",
+  "paired bootstrap": "a percentile bootstrap over clusters of the paired differences",
+  bound: "an exact bound on the share of clusters that behave otherwise, where all clusters changed alike",
+};
+
+function statisticsSentences(results: Results): string[] {
+  const { statistics, cells } = results;
+  const metrics = cells.flatMap((cell) => cell.metrics);
+  const used = (estimates: readonly (Estimate | undefined)[]) => {
+    const counts = Map.groupBy(estimates.flatMap((each) => each ? [each.method] : []), (method) => method);
+    return [...counts].map(([method, all]) => `${METHODS[method]} (${count(all.length)})`).join("; ");
+  };
+  const changes = metrics.map(({ difference }) => difference);
+  const tests = changes.filter((difference) => difference?.mcnemar !== undefined).length;
+  return [
+    `Intervals are at ${levelText(results)}; bootstraps draw ${
+      count(statistics.resamples)
+    } resamples, seed ${statistics.seed}.`,
+    `Intervals of levels, with their number: ${used(metrics.map(({ estimate }) => estimate))}.`,
+    ...(changes.some((each) => each)
+      ? [`Differences are from the untouched model on the same items; their intervals: ${used(changes)}.`]
+      : []),
+    ...(tests > 0
+      ? [
+        `McNemar's exact test, two-sided, accompanies the ${
+          count(tests)
+        } of them on independent binary items.`,
+      ]
+      : []),
+    ...precisionSentences(results),
+    ...(results.reportable ? [] : [
+      `Only the first ${results.limit} items of each benchmark were used, so that no number may be quoted.`,
+    ]),
+  ];
+}
+
+/** What a difference would have to be to stand clear of its own interval: half the width of the intervals, smallest to largest. */
+function precisionSentences({ cells }: Results): string[] {
+  const widths = Map.groupBy(
+    cells.flatMap((cell) => {
+      const { metric, difference } = primaryOf(cell) ?? {};
+      return metric && difference ? [{ metric, half: (difference.high - difference.low) / 2 }] : [];
+    }),
+    ({ metric }) => metric.binary ? "percentage points" : `of ${metric.name}`,
+  );
+  return [...widths].map(([unit, all]) => {
+    const halves = all.map(({ half }) => half), metric = all[0]!.metric;
+    const [from, to] = [Math.min(...halves), Math.max(...halves)].map((half) => figure(half, metric));
+    return `Half the width of the intervals of primary differences is ${
+      from === to ? to : `${from} to ${to}`
+    } ${unit}.`;
+  });
+}
+
+/** "topic food, part all". */
+function paramsText(params: Json): string {
+  if (typeof params !== "object" || params === null) return "";
+  return Object.entries(params).map(([name, value]) =>
+    `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`
+  ).join(", ");
+}
+
+const short = (hash: string) => hash.slice(0, SHORT);
+const lower = (text: string) => `${text[0]?.toLowerCase() ?? ""}${text.slice(1)}`;
+const counted = (number: number, noun: string) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+const count = (number: number) => number.toLocaleString("en");
