@@ -6,13 +6,16 @@ import { safeName } from "../plan.ts";
 import type { Results } from "../results.ts";
 import type { RunStore } from "../store/store.ts";
 import { type Found, foundIn, unitsFile } from "./found.ts";
+import { differencesCsv, differencesSvg } from "./forest.ts";
 import { prettyJson } from "./json.ts";
+import { tableTex } from "./latex.ts";
 import { reportMarkdown } from "./markdown.ts";
 import { writeTables } from "./tables.ts";
 
 /**
- * Writes results.json, report.md, cells.parquet and items.parquet, one samples_*.jsonl a benchmark and treatment, and one units_*.json a selection of units, below
- * `folder`/`id`. Each file appears whole or not at all: it is written beside its place and renamed.
+ * Writes results.json, report.md, table.tex, differences.svg and .csv, cells.parquet and items.parquet, one samples_*.jsonl a benchmark
+ * and treatment, and one units_*.json a selection of units, below `folder`/`id`. Each file appears whole or not at all: it is written
+ * beside its place and renamed.
  *
  * @returns the run's folder.
  * @throws {UserError} when a run of that id is not in the store, or the disk does not take a file.
@@ -36,6 +39,9 @@ export async function exportRun(store: RunStore, id: string, folder: string): Pr
     files.set(name, () => prettyJson(unitsFile(found, results, (key) => store.numbers(key)?.about)));
   }
   files.set("report.md", () => reportMarkdown(results));
+  files.set("table.tex", () => tableTex(results));
+  files.set("differences.svg", () => differencesSvg(results));
+  files.set("differences.csv", () => differencesCsv(results));
   // Last, so that a results.json stands for a whole folder.
   files.set("results.json", () => prettyJson(results));
   await writing(target, () => Deno.mkdir(target, { recursive: true }));

@@ -227,12 +227,17 @@ Deno.test("exportRun() writes whole files under clean names, samples in the orde
     const target = await exportRun(store, run.id, folder);
     assertEquals(target, `${folder}/demo-0a1b2c3d`);
     assertEquals([...Deno.readDirSync(target)].map((entry) => entry.name).sort(), [
+      "cells.parquet",
+      "differences.csv",
+      "differences.svg",
+      "items.parquet",
       "report.md",
       "results.json",
       "samples_fables_food-silenced.jsonl",
       "samples_fables_untouched.jsonl",
       "samples_opposites-x_food-silenced.jsonl",
       "samples_opposites-x_untouched.jsonl",
+      "table.tex",
     ]);
     assertEquals(JSON.parse(Deno.readTextFileSync(`${target}/results.json`)), run);
     const lines = Deno.readTextFileSync(`${target}/samples_fables_untouched.jsonl`).trimEnd().split("\n");

@@ -69,16 +69,21 @@ Deno.test("eval runs a matrix in the user's folder, and report writes the same f
     const target = `${folder}/results/${run}`;
     const files = [...Deno.readDirSync(target)].map((entry) => entry.name).sort();
     assertEquals(files, [
+      "cells.parquet",
+      "differences.csv",
+      "differences.svg",
+      "items.parquet",
       "report.md",
       "results.json",
       "samples_riddles_muted.jsonl",
       "samples_riddles_untouched.jsonl",
+      "table.tex",
     ]);
-    const written = files.map((name) => Deno.readTextFileSync(`${target}/${name}`));
+    const written = files.map((name) => Deno.readFileSync(`${target}/${name}`));
     await Deno.remove(target, { recursive: true });
     const again = await plumbline(folder, "report", run.slice(0, 6));
     assertEquals(again.code, 0, again.err);
-    assertEquals(files.map((name) => Deno.readTextFileSync(`${target}/${name}`)), written);
+    assertEquals(files.map((name) => Deno.readFileSync(`${target}/${name}`)), written);
   }));
 
 Deno.test("eval run twice computes nothing again and gives results.json equal outside `run`", () =>
