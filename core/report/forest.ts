@@ -190,7 +190,7 @@ function lineParts({ kind, label, text, value, low, high }: Line, { y, x, width 
 /** Round numbers that hold both ends, 0 among them: steps of 1, 2 or 5 times a power of ten, about six of them. */
 function ticksOf(low: number, high: number): number[] {
   const span = high - low > 0 ? high - low : 1;
-  const rough = span / 5, power = 10 ** Math.floor(Math.log10(rough));
+  const rough = span / 6, power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
   const first = Math.floor(low / step + 1e-9), last = Math.max(first + 1, Math.ceil(high / step - 1e-9));
   return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);

@@ -131,7 +131,7 @@ function tableLines(body: readonly string[], { results, model, part: [number, pa
 }): string[] {
   return [
     "\\begin{table}",
-    "\\centering\\small",
+    "\\centering\\footnotesize\\setlength{\\tabcolsep}{4pt}",
     `\\caption{${captionOf(results, model)}${parts > 1 ? ` Part ${number} of ${parts}.` : ""}}`,
     `\\begin{tabular}{l${"r".repeat(COLUMNS.length - 1)}}`,
     "\\toprule",
