@@ -298,6 +298,8 @@ Deno.test("run() keeps no sums once the scores are saved, and saves sums seldom 
   const store: RunStore = {
     ...inner,
     saveNumbers(key, numbers) {
+      // The questions of the items reported on are of another kind and saved once, at the end.
+      if (key.startsWith("clusters/")) return inner.saveNumbers(key, numbers);
       clock += 100; // ten times what a chunk takes
       saved.push(key);
       left.add(key);
