@@ -1,10 +1,12 @@
 /** From a treatment's steps to the edits of its arms: the treated one and its controls. */
+import { controlSets, controlUnits } from "./controls.ts";
 import { faultText, UserError } from "./error.ts";
 import { canonicalJson } from "./hash.ts";
 import type { Intervention } from "./intervention.ts";
 import type { ControlSpec } from "./matrix.ts";
-import { type Edit, type Model, SITES, type Tap, type Unit } from "./model.ts";
-import { compareTaps, drawControl, siteOf } from "./select.ts";
+import type { Edit, Model, Tap, Unit } from "./model.ts";
+import type { UnitScores } from "./scorer.ts";
+import { compareTaps, compareUnits } from "./select.ts";
 
 /** One step, its params and units already read. */
 export interface Step {
@@ -15,7 +17,7 @@ export interface Step {
 
 export interface ArmName {
   readonly treatment: string;
-  /** "treated", or the control's name and its set, "random 3"; sets count from 1. */
+  /** "treated", or the control's label, of drawn sets with their number from 1: "random 3". */
   readonly arm: string;
   /** Label of the control; undefined for the treated arm. */
   readonly control: string | undefined;
@@ -33,10 +35,19 @@ export interface ArmOptions {
   readonly controls: readonly ControlSpec[];
   readonly seed: number;
   readonly model: Pick<Model, "info" | "units">;
+  /** What a scored control chooses from, by its label. */
+  readonly scoresOf: (label: string) => UnitScores;
 }
 
-/** The treated arm, then every set of every control. @throws {UserError} for a unit that the model has not. */
-export function armsOf(steps: readonly Step[], { treatment, controls, seed, model }: ArmOptions): Arm[] {
+/**
+ * The treated arm, then every set of every control.
+ *
+ * @throws {UserError} for a unit that the model has not, and too few units left for a control.
+ */
+export function armsOf(
+  steps: readonly Step[],
+  { treatment, controls, seed, model, scoresOf }: ArmOptions,
+): Arm[] {
   const treated = sortUnits(steps.flatMap((step) => step.units));
   for (const { tap, index } of treated) {
     const count = countOf(tap, { treatment, model });
@@ -55,47 +66,23 @@ export function armsOf(steps: readonly Step[], { treatment, controls, seed, mode
   const arms: Arm[] = [
     { treatment, arm: "treated", control: undefined, edits: edit((unit) => unit), units: treated.length },
   ];
-  for (const { control, label, arm, set } of controlSets(controls)) {
-    const drawn = drawControl(treated, {
-      match: control.match,
-      set,
-      seed,
-      unitsOf: model.units,
-      pool: poolOf(control, treated, model.info.layers),
-      exclude: control.exclude,
-    });
+  for (const each of controlSets(controls)) {
+    const units = controlUnits(treated, each, { seed, model, scoresOf });
     // Both lists are sorted alike, so under match "tap" a unit is swapped for one of its own tap.
-    const swaps = new Map(treated.map((unit, k) => [nameOf(unit), drawn[k] ?? unit]));
+    const swaps = new Map(treated.map((unit, k) => [nameOf(unit), units[k] ?? unit]));
     arms.push({
       treatment,
-      arm,
-      control: label,
-      edits: edit((unit) => swaps.get(nameOf(unit)) ?? unit),
-      units: drawn.length,
+      arm: each.arm,
+      control: each.label,
+      edits: each.control.use === "identity"
+        ? canonicalEdits(
+          units.map(({ tap, index }): Edit => ({ tap, units: [index], op: "scale", value: 1 })),
+        )
+        : edit((unit) => swaps.get(nameOf(unit)) ?? unit),
+      units: units.length,
     });
   }
   return arms;
-}
-
-export interface ControlSet {
-  readonly control: ControlSpec;
-  /** Of the control among its neighbours, and of the set: "random", "random 3". */
-  readonly label: string;
-  readonly arm: string;
-  /** From 0. */
-  readonly set: number;
-}
-
-/** Every set of every control, in order. */
-export function controlSets(controls: readonly ControlSpec[]): ControlSet[] {
-  const labels = controlLabels(controls);
-  return controls.flatMap((control, i) => {
-    const label = labels[i] ?? "";
-    return Array.from(
-      { length: control.sets },
-      (_, set) => ({ control, label, arm: `${label} ${set + 1}`, set }),
-    );
-  });
 }
 
 /** What an intervention makes of units; it may be the user's own code, so what it throws and what it gives is checked here.
@@ -156,21 +143,6 @@ export function canonicalEdits(edits: readonly Edit[]): Edit[] {
   });
 }
 
-/** "random" for an only control; else with what tells it from its neighbours. */
-export function controlLabels(controls: readonly ControlSpec[]): string[] {
-  const short = controls.map((control) =>
-    controls.length > 1 ? `${control.use} (${control.match})` : control.use
-  );
-  return controls.map((control, i) =>
-    short.filter((label) => label === short[i]).length === 1 ? short[i] ?? "" : [
-      `${control.use} (${control.match}`,
-      ...(control.pool ? [control.pool.join("+")] : []),
-      `${control.sets} sets`,
-      `${control.exclude ? "without" : "with"} treated)`,
-    ].join(", ")
-  );
-}
-
 function mergeable(edit: Edit): boolean {
   return typeof edit.value === "number";
 }
@@ -186,15 +158,5 @@ function nameOf(unit: Unit): string {
 
 function sortUnits(units: readonly Unit[]): Unit[] {
   const distinct = [...new Map(units.map((unit) => [nameOf(unit), unit])).values()];
-  return distinct.sort((a, b) => compareTaps(a.tap, b.tap) || a.index - b.index);
-}
-
-function poolOf(control: ControlSpec, treated: readonly Unit[], layers: number): Tap[] {
-  const used = new Set(treated.map(({ tap }) => siteOf(tap)));
-  const sites = control.pool ?? SITES.filter((site) => used.has(site));
-  const taps = Array.from(
-    { length: layers },
-    (_, layer) => sites.map((site): Tap => `layers.${layer}.${site}`),
-  ).flat();
-  return control.pool === undefined && used.has("embed") ? ["embed", ...taps] : taps;
+  return distinct.sort(compareUnits);
 }

@@ -9,6 +9,9 @@
  *   p over sets  = (1 + sets as extreme as the treatment) / (1 + sets)   exact, the treatment being one more draw if the claim is false
  *   p over items = sign-flip test of that difference over clusters
  *
+ * A control with one set that nobody drew (scored, identity) is no sample of units: the treatment is compared with it as with the untouched
+ * model, item by item, and the p is that over items alone.
+ *
  * Families, verdicts and their sources: stats/families.ts, stats/verdict.ts.
  */
 import type { Difference, Estimate } from "./estimate.ts";
@@ -17,7 +20,7 @@ import { canonicalJson, sha256 } from "./hash.ts";
 import type { HypothesisSpec, MatrixSpec } from "./matrix.ts";
 import { UserError } from "./error.ts";
 import { suggest } from "./nearest.ts";
-import { controlLabels } from "./arms.ts";
+import { controlLabels, isDrawn } from "./controls.ts";
 import type { PlannedBenchmark } from "./plan_benchmarks.ts";
 import { type HypothesisResult, type Results, UNTOUCHED } from "./results.ts";
 import type { RunStore } from "./store/store.ts";
@@ -27,6 +30,8 @@ import { type Evidence, judge } from "./stats/verdict.ts";
 /** A hypothesis whose names have been looked up. */
 export interface PlannedHypothesis extends Omit<HypothesisSpec, "metric"> {
   readonly metric: string;
+  /** Whether it is against a control whose sets are draws. */
+  readonly isDrawn: boolean;
 }
 
 export interface HypothesesPlan {
@@ -62,7 +67,9 @@ export function planHypotheses(
     if (treatments.length === 0) refuse("has no treatment, wanted one in the matrix");
     find("treatment", hypothesis.treatment, treatments);
     const treatment = matrix.treatments.find((each) => each.name === hypothesis.treatment)!;
-    find("control", hypothesis.control, [UNTOUCHED, ...controlLabels(treatment.controls)]);
+    const controls = controlLabels(treatment.controls);
+    find("control", hypothesis.control, [UNTOUCHED, ...controls]);
+    const control = treatment.controls[controls.indexOf(hypothesis.control)];
     find("benchmark", hypothesis.benchmark, labels);
     const benchmark = benchmarks[labels.indexOf(hypothesis.benchmark)]!;
     const metric = hypothesis.metric ?? benchmark.primary;
@@ -87,9 +94,10 @@ export function planHypotheses(
     if (guard && direction === "either") {
       refuse('is a guard in direction "either", wanted "greater" (does not fall by the margin) or "less"');
     }
-    return { ...hypothesis, metric };
+    return { ...hypothesis, metric, isDrawn: control !== undefined && isDrawn(control) };
   });
-  return { list, hash: list.length > 0 ? sha256(canonicalJson(list)) : undefined };
+  const claims = list.map(({ isDrawn: _, ...claim }) => claim);
+  return { list, hash: list.length > 0 ? sha256(canonicalJson(claims)) : undefined };
 }
 
 /**
@@ -125,7 +133,7 @@ export interface Measured {
     cell: { readonly benchmark: string; readonly treatment: string },
     metric: string,
   ): readonly number[] | undefined;
-  /** Of each set of a control. */
+  /** Of each set of a control, one or more. */
   sets(
     cell: { readonly benchmark: string; readonly treatment: string; readonly control: string },
     metric: string,
@@ -185,7 +193,7 @@ interface Found {
 }
 
 function evidenceOf(hypothesis: PlannedHypothesis, options: EvidenceOptions): Found {
-  const { treatment, control, benchmark, metric: name, baseline, direction } = hypothesis;
+  const { treatment, control, benchmark, metric: name, baseline, direction, isDrawn } = hypothesis;
   const { measured, level, resamples, seed, label } = options;
   const metric = measured.metric(benchmark, name), clusters = measured.clusters(benchmark, name);
   const read = (treatment: string, of = benchmark) => {
@@ -212,14 +220,11 @@ function evidenceOf(hypothesis: PlannedHypothesis, options: EvidenceOptions): Fo
       statistics(metric.binary && typeof baseline === "string", "headroom"),
     ),
   };
-  if (control === UNTOUCHED) {
-    return {
-      metric,
-      difference: pairedDifference(untouched, treated, statistics(metric.binary, "difference")),
-      ...headroom,
-    };
+  const sets = control === UNTOUCHED ? [untouched] : measured.sets({ benchmark, treatment, control }, name);
+  if (!isDrawn) {
+    const difference = pairedDifference(sets[0]!, treated, statistics(metric.binary, "difference"));
+    return { metric, difference, ...headroom };
   }
-  const sets = measured.sets({ benchmark, treatment, control }, name);
   const middle = treated.map((_, item) => mean(sets.map((values) => values[item]!)));
   const difference = pairedDifference(middle, treated, statistics(false, "difference"));
   const own = mean(treated), levels = sets.map(mean);
@@ -249,6 +254,6 @@ function mean(values: readonly number[]): number {
 
 /** Optional members that are absent, as exact types want them. */
 function withoutUndefined(hypothesis: PlannedHypothesis): Evidence["hypothesis"] {
-  const { margin, baseline: _, ...rest } = hypothesis;
+  const { margin, baseline: _, isDrawn: _drawn, ...rest } = hypothesis;
   return margin === undefined ? rest : { ...rest, margin };
 }

@@ -8,6 +8,8 @@ import { parseWith } from "./schema.ts";
 import { parseJson, UnitEntriesSchema } from "./units.ts";
 
 const Name = z.string().min(1);
+/** What other arms are called: "random 3", "random (tap)". */
+const TAKEN = new RegExp(`^(${UNTOUCHED}|treated|identity|random(\\s.*)?)$`);
 const Params = z.record(z.string(), z.json()).default({});
 
 const Entry = z.strictObject({
@@ -42,6 +44,11 @@ const Score = z.strictObject({
 const topError = ({ input }: { readonly input: unknown }) =>
   `top is ${JSON.stringify(input)}, wanted a share in (0, 1) or a whole number of units from 1`;
 
+const group = Name.optional().describe("The group whose scores count; default the sum over all");
+const order = z.enum(["highest", "lowest", "magnitude"]).default("highest").describe(
+  "Which come first: the highest scores, the lowest, or those farthest from 0",
+);
+
 const Select = z.strictObject({
   top: z.number({ error: topError })
     .refine((top) => top > 0 && (top < 1 || Number.isInteger(top)), { error: topError })
@@ -50,23 +57,48 @@ const Select = z.strictObject({
     "Of what `top` is taken: all units together, those of each tap, or of each site over all layers",
   ),
   sites: z.array(z.enum(SITES)).min(1).optional().describe("Only units of these sites"),
-  group: Name.optional().describe("The group whose scores count; default the sum over all"),
-  order: z.enum(["highest", "lowest", "magnitude"]).default("highest").describe(
-    "Which come first: the highest scores, the lowest, or those farthest from 0",
-  ),
+  group,
+  order,
 });
 
-const Control = z.strictObject({
+const exclude = z.boolean().default(true).describe("Whether the treated units are left out");
+
+const Random = z.strictObject({
   use: z.literal("random").describe("Units drawn at random, as many as the treatment edits"),
   match: z.enum(["tap", "uniform"]).describe(
     "As many in each tap as the treatment has, or anywhere in the pool",
   ),
   sets: z.int().min(1).default(10).describe("How often to draw"),
-  exclude: z.boolean().default(true).describe("Whether the treated units are left out"),
+  exclude,
   pool: z.array(z.enum(SITES)).min(1).optional().describe(
     "Sites of every layer to draw from under match uniform; default those of the treated units",
   ),
 });
+
+const Scored = z.strictObject({
+  use: z.literal("scored").describe(
+    "Units that come first by a score of their own, as many as the treatment edits",
+  ),
+  name: Name.refine((name) => !TAKEN.test(name), {
+    error: ({ input }) => `the name ${JSON.stringify(input)} is that of another arm, wanted another`,
+  }).describe("Name in tables and for hypotheses: important, otherTask"),
+  score: Score,
+  select: z.strictObject({ group, order }).default({ order: "highest" }).describe(
+    "Which units come first; their number is the treatment's",
+  ),
+  match: z.enum(["tap", "count"]).describe(
+    "As many of each tap as the treatment has there, or as many in all among its sites",
+  ),
+  exclude,
+});
+
+const Identity = z.strictObject({
+  use: z.literal("identity").describe(
+    "The treatment's units scaled by 1; a run in which that changes anything is stopped",
+  ),
+});
+
+const Control = z.discriminatedUnion("use", [Random, Scored, Identity]);
 
 const Step = z.strictObject({ score: Score.optional(), select: Select.optional(), edit: Edit.optional() })
   .refine((step) => Object.keys(step).length === 1, { error: "wanted one of score, select and edit" })
@@ -82,7 +114,7 @@ const Hypothesis = z.strictObject({
   name: Name.describe("The claim in a few words: culture falls"),
   treatment: Name.describe("Name of the treatment that it is about"),
   control: Name.default(UNTOUCHED).describe(
-    "What the treatment is compared with: untouched, or a control of the treatment as tables name it: random",
+    "What the treatment is compared with: untouched, or a control of the treatment as tables name it: random, important",
   ),
   benchmark: Name.describe("Name of the benchmark, as tables have it"),
   metric: Name.optional().describe("Default the one that tables show"),
@@ -122,6 +154,7 @@ export const MatrixSchema = z.strictObject({
 /** A matrix with every default written out. */
 export type MatrixSpec = z.output<typeof MatrixSchema>;
 export type ControlSpec = MatrixSpec["treatments"][number]["controls"][number];
+export type ScoredControlSpec = Extract<ControlSpec, { use: "scored" }>;
 export type TreatmentSpec = MatrixSpec["treatments"][number];
 export type HypothesisSpec = MatrixSpec["hypotheses"][number];
 export type ScoreSpec = z.output<typeof Score>;
@@ -150,6 +183,11 @@ export function parseMatrix(text: string, path: string): MatrixSpec {
   for (const treatment of matrix.treatments) {
     checkOrder(treatment, task);
     distinct(treatment.controls, `control of ${JSON.stringify(treatment.name)}`, task);
+    const own = treatment.controls.flatMap((control) => control.use === "scored" ? [control.name] : []);
+    const again = own.find((name, i) => own.indexOf(name) !== i);
+    if (again !== undefined) {
+      throw twice(task, `control ${JSON.stringify(again)} of ${JSON.stringify(treatment.name)}`);
+    }
   }
   return matrix;
 }

@@ -9,8 +9,9 @@ import type { MatrixSpec } from "./matrix.ts";
 import type { Model, ModelBackend, OpenOptions, ScoreRequest } from "./model.ts";
 import { distinct, plain, planBenchmarks, type PlannedBenchmark, requestsOf } from "./plan_benchmarks.ts";
 import { provenanceNotes } from "./provenance/notes.ts";
+import { checkControls } from "./plan_controls.ts";
 import { planProvenance } from "./plan_provenance.ts";
-import { type ModelScore, modelScore, planScores } from "./plan_scores.ts";
+import { type ModelScore, modelScore, type PlannedScore, planScores } from "./plan_scores.ts";
 import {
   armsPlanned,
   checkSelections,
@@ -106,10 +107,12 @@ export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise
     const modelScores = [...scores.values()].map((score) =>
       modelScore(score, { model: model.inspected, spec, tokenBudget })
     );
-    checkSelections(treatments, {
+    const outlines = {
       model: model.inspected,
-      outlineOf: (score) => modelScores.find((each) => each.score === score)?.outline,
-    });
+      outlineOf: (score: PlannedScore) => modelScores.find((each) => each.score === score)?.outline,
+    };
+    checkSelections(treatments, outlines);
+    checkControls(treatments, outlines);
     models.push({ ...model, arms, scores: modelScores });
   }
   distinct(models, { task, kind: "model", label: labelOf, identity: (model) => model.record.info.hash });

@@ -1,4 +1,4 @@
-/** What a treatment was made of must not be what it is reported on. */
+/** What a treatment, or a control of it, was made of must not be what it is reported on. */
 import type { Item } from "./benchmark.ts";
 import { UserError } from "./error.ts";
 import type { PlannedBenchmark } from "./plan_benchmarks.ts";
@@ -19,7 +19,7 @@ const EXAMPLES = 3;
 const SHORT = 60;
 
 /**
- * Compares the items of each benchmark with those that made each treatment's units.
+ * Compares the items of each benchmark with those that made the units of each treatment and of its scored controls.
  *
  * @throws {UserError} where any are the same or nearly so, or a reported item is one that its benchmark keeps for something else, unless
  * `allowLeakage`.
@@ -33,10 +33,11 @@ export function planProvenance(
     benchmark: label,
     items: items.filter(({ role }) => role !== "report").length,
   })).filter(({ items }) => items > 0);
-  // Treatments that select from the same scores are made of the same, and compared once.
-  const keys = treatments.map(({ madeOf }) => madeOf.flatMap((each) => each ? madeOfKey(each) : []).join());
+  const subjects = treatments.flatMap(subjectsOf);
+  // Those that select from the same scores are made of the same, and compared once.
+  const keys = subjects.map(({ madeOf }) => madeOf.flatMap((each) => each ? madeOfKey(each) : []).join());
   const made = new Map(
-    treatments.map(({ madeOf }, i) => [keys[i]!, madeOf.flatMap((each) => each ? printedItems(each) : [])]),
+    subjects.map(({ madeOf }, i) => [keys[i]!, madeOf.flatMap((each) => each ? printedItems(each) : [])]),
   );
   made.delete("");
   const met = made.size === 0 ? [] : benchmarks.flatMap(({ record, items }) => {
@@ -44,9 +45,9 @@ export function planProvenance(
     const records = new Map(
       [...made].map(([key, each]) => [key, meetingRecord({ items, reported, made: each })]),
     );
-    return treatments.flatMap(({ name }, i): MeetingRecord[] => {
+    return subjects.flatMap(({ madeOf: _, ...subject }, i): MeetingRecord[] => {
       const found = records.get(keys[i]!);
-      return found ? [{ treatment: name, benchmark: record.label, ...found }] : [];
+      return found ? [{ ...subject, benchmark: record.label, ...found }] : [];
     });
   });
   const leaks = met.filter(({ exact, near }) => exact + near > 0);
@@ -66,6 +67,21 @@ export function planProvenance(
   return { allowLeakage, meetings: met, unknown, reserved };
 }
 
+/**
+ * A treatment, and each of its scored controls. A control fitted to the reported items flatters a claim that the treatment does less than it
+ * ("greater", a guard) and belittles the opposite one: neither number is what it says.
+ */
+function subjectsOf({ name, madeOf, controlScores }: PlannedTreatment) {
+  return [
+    { treatment: name, madeOf },
+    ...[...controlScores].map(([control, { sets }]) => ({
+      treatment: name,
+      control,
+      madeOf: Object.values(sets).map((set) => set.madeOf),
+    })),
+  ];
+}
+
 /** Undefined where nothing is met. */
 function meetingRecord(
   { items, reported, made }: {
@@ -73,7 +89,7 @@ function meetingRecord(
     readonly reported: readonly PrintedItem[];
     readonly made: readonly PrintedItem[];
   },
-): Omit<MeetingRecord, "treatment" | "benchmark"> | undefined {
+): Omit<MeetingRecord, "treatment" | "control" | "benchmark"> | undefined {
   const met = [...meetings(reported, made)];
   if (met.length === 0) return undefined;
   const of = (kind: string) => met.filter(([, each]) => each.kind === kind).toSorted(([a], [b]) => a - b);

@@ -58,7 +58,7 @@ export interface ModelScore {
 }
 
 /**
- * Every score step of a matrix by its own JSON, so that treatments that differ in what they select share one.
+ * Every score of a matrix, of steps and of controls, by its own JSON, so that those that differ in what they select share one.
  *
  * @throws {UserError} for an unknown scorer or set, wrong params, a missing set, missing or broken data; naming the treatment.
  */
@@ -67,10 +67,18 @@ export function planScores(
   options: BenchmarkOptions,
 ): ReadonlyMap<string, PlannedScore> {
   const scores = new Map<string, PlannedScore>();
-  for (const { name, steps } of matrix.treatments) {
-    for (const { score } of steps) {
-      if (!score || scores.has(scoreName(score))) continue;
-      const task = `read treatment ${JSON.stringify(name)}`;
+  for (const { name, steps, controls } of matrix.treatments) {
+    const task = `read treatment ${JSON.stringify(name)}`;
+    const entries = [
+      ...steps.flatMap(({ score }) => score ? [{ score, task }] : []),
+      ...controls.flatMap((control) =>
+        control.use === "scored"
+          ? [{ score: control.score, task: `${task}: control ${JSON.stringify(control.name)}` }]
+          : []
+      ),
+    ];
+    for (const { score, task } of entries) {
+      if (scores.has(scoreName(score))) continue;
       scores.set(scoreName(score), planScore(score, matrix, { ...options, task }));
     }
   }

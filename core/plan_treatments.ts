@@ -1,10 +1,11 @@
 /** The treatments of a matrix: steps read and checked, and their arms, before and after units are found. */
 import { dirname, resolve } from "node:path";
-import { type Arm, type ArmName, armsOf, controlSets } from "./arms.ts";
+import { type Arm, type ArmName, armsOf } from "./arms.ts";
+import { type ControlSet, controlSets } from "./controls.ts";
 import { UserError } from "./error.ts";
 import type { Json } from "./evaluator.ts";
 import type { Intervention } from "./intervention.ts";
-import type { ControlSpec, MatrixSpec, SelectSpec, TreatmentSpec } from "./matrix.ts";
+import type { ControlSpec, MatrixSpec, ScoreSpec, SelectSpec, TreatmentSpec } from "./matrix.ts";
 import type { Model, Unit } from "./model.ts";
 import { plain } from "./plan_benchmarks.ts";
 import type { MadeOf } from "./provenance/made_of.ts";
@@ -32,13 +33,15 @@ export interface PlannedEdit {
 export interface PlannedTreatment {
   readonly name: string;
   readonly controls: readonly ControlSpec[];
+  /** What its scored controls choose from, by their labels. */
+  readonly controlScores: ReadonlyMap<string, PlannedScore>;
   readonly edits: readonly PlannedEdit[];
   /** In the order of the steps; none where all units are given. */
   readonly selections: readonly Selection[];
   /** The items that made its units, selections and units files together; undefined for each list that does not say. */
   readonly madeOf: readonly (MadeOf | undefined)[];
-  /** The steps as the matrix has them, with versions, and params with every default. */
-  readonly record: Json;
+  /** Its steps and its controls as the matrix has them, with versions, and params with every default. */
+  readonly record: { readonly steps: Json; readonly controls: Json };
 }
 
 /** An arm before its units are known. */
@@ -69,10 +72,14 @@ function planTreatment(
   const selections: Selection[] = [];
   const made: (MadeOf | undefined)[] = [];
   let scored: PlannedScore | undefined;
+  const scoreRecord = (score: ScoreSpec) => {
+    const planned = scores.get(scoreName(score));
+    return { ...score, version: planned?.scorer.version, params: planned?.params };
+  };
   const record = steps.map(({ score, select, edit }) => {
     if (score) {
       scored = scores.get(scoreName(score));
-      return { score: { ...score, version: scored?.scorer.version, params: scored?.params } };
+      return { score: scoreRecord(score) };
     }
     if (select) {
       if (scored) {
@@ -91,7 +98,26 @@ function planTreatment(
     edits.push({ intervention, params, units: given?.units ?? selections.at(-1) ?? [] });
     return { edit: { ...edit, version: intervention.version, params } };
   });
-  return { name, controls, edits, selections, madeOf: made, record: plain(record) };
+  return {
+    name,
+    controls,
+    controlScores: new Map(
+      controls.flatMap((control) =>
+        control.use === "scored" ? [[control.name, scores.get(scoreName(control.score))!]] : []
+      ),
+    ),
+    edits,
+    selections,
+    madeOf: made,
+    record: {
+      steps: plain(record),
+      controls: plain(
+        controls.map((control) =>
+          control.use === "scored" ? { ...control, score: scoreRecord(control.score) } : control
+        ),
+      ),
+    },
+  };
 }
 
 function readUnits(path: string): UnitsFile {
@@ -118,29 +144,37 @@ export function armsFound(
   treatments: readonly PlannedTreatment[],
   { model, seed, scoresOf }: ArmOptions,
 ): Arm[] {
-  const arms = treatments.flatMap(({ name, controls, edits }) =>
+  const arms = treatments.flatMap(({ name, controls, controlScores, edits }) =>
     naming({ name, model }, () => {
       const steps = edits.map(({ units, ...edit }) => ({
         ...edit,
         units: "select" in units ? selectUnits(scoresOf(units.score), units.select).units : units,
       }));
-      return armsOf(steps, { treatment: name, controls, seed, model });
+      return armsOf(steps, {
+        treatment: name,
+        controls,
+        seed,
+        model,
+        scoresOf: (label) => scoresOf(controlScores.get(label)!),
+      });
     })
   );
   return [{ treatment: UNTOUCHED, arm: "treated", control: undefined, edits: [], units: 0 }, ...arms];
 }
 
+export interface OutlineOptions extends Pick<ArmOptions, "model"> {
+  /** 0 for every unit that will be scored, undefined where that is not known. */
+  readonly outlineOf: (score: PlannedScore) => UnitScores | undefined;
+}
+
 /**
  * Refuses what no scores can give, before there are any.
  *
- * @param options `outlineOf`: 0 for every unit that will be scored, undefined where that is not known.
  * @throws {UserError} naming the treatment, for a group or site that is not scored, and where `top` is none or more than all.
  */
 export function checkSelections(
   treatments: readonly PlannedTreatment[],
-  { model, outlineOf }: Pick<ArmOptions, "model"> & {
-    readonly outlineOf: (score: PlannedScore) => UnitScores | undefined;
-  },
+  { model, outlineOf }: OutlineOptions,
 ): void {
   for (const { name, selections } of treatments) {
     for (const { score, select } of selections) {
@@ -150,8 +184,8 @@ export function checkSelections(
   }
 }
 
-/** Selections and draws know of no treatment: says whose they are. */
-function naming<T>(
+/** Selections and controls know of no treatment: says whose they are. */
+export function naming<T>(
   { name, model }: Pick<ArmOptions, "model"> & Pick<PlannedTreatment, "name">,
   work: () => T,
 ): T {
@@ -160,8 +194,8 @@ function naming<T>(
   } catch (cause) {
     if (!(cause instanceof UserError)) throw cause;
     const reason = cause.message.replace(/^Cannot select units: /, "").replace(
-      /^Cannot draw /,
-      "cannot draw ",
+      /^Cannot (draw|choose) /,
+      "cannot $1 ",
     );
     if (reason === cause.message) throw cause;
     throw new UserError(`Cannot run treatment ${JSON.stringify(name)} on ${model.info.name}: ${reason}`, {
@@ -181,14 +215,22 @@ export function armsPlanned(
       .map(({ edits, units: _, ...name }): PlannedArm => ({ ...name, done: { edits: plain(edits) } }));
   return [
     ...given([]),
-    ...treatments.flatMap((treatment) =>
-      treatment.selections.length > 0 ? armsByMethod(treatment, options.seed) : given([treatment]).slice(1)
-    ),
+    ...treatments.flatMap((treatment): PlannedArm[] => {
+      const arms = armsByMethod(treatment, options.seed);
+      if (treatment.selections.length > 0) return arms;
+      // Only the scored controls wait for their units.
+      const controls = treatment.controls.filter(({ use }) => use !== "scored");
+      const known = new Map(given([{ ...treatment, controls }]).slice(1).map((arm) => [arm.arm, arm]));
+      return arms.map((arm) => known.get(arm.arm) ?? arm);
+    }),
   ];
 }
 
 /** What makes the edits stands for them: which units it will be follows from it and the model. */
-function armsByMethod({ name, controls, edits }: PlannedTreatment, seed: number): PlannedArm[] {
+function armsByMethod(
+  { name, controls, controlScores, edits }: PlannedTreatment,
+  seed: number,
+): PlannedArm[] {
   const steps = edits.map(({ intervention, params, units }) => ({
     intervention: { name: intervention.name, version: intervention.version, params },
     units: "select" in units ? { score: units.score.spec, select: units.select } : units,
@@ -196,11 +238,30 @@ function armsByMethod({ name, controls, edits }: PlannedTreatment, seed: number)
   const named = { treatment: name, arm: "treated", control: undefined };
   return [
     { ...named, done: { method: plain({ steps }) } },
-    ...controlSets(controls).map(({ control: { sets: _, ...control }, label, arm, set }): PlannedArm => ({
+    ...controlSets(controls).map((each): PlannedArm => ({
       treatment: name,
-      arm,
-      control: label,
-      done: { method: plain({ steps, control: { ...control, set, seed } }) },
+      arm: each.arm,
+      control: each.label,
+      done: { method: plain({ steps, control: methodOf(each, { controlScores, seed }) }) },
     })),
   ];
+}
+
+/** What chooses a control's units; its name decides nothing, and only draws have a seed. */
+function methodOf(
+  { control, label, set }: ControlSet,
+  { controlScores, seed }: Pick<PlannedTreatment, "controlScores"> & Pick<ArmOptions, "seed">,
+) {
+  switch (control.use) {
+    case "random": {
+      const { sets: _, ...draw } = control;
+      return { ...draw, set, seed };
+    }
+    case "scored": {
+      const { name: _, ...method } = control;
+      return { ...method, score: controlScores.get(label)!.spec };
+    }
+    case "identity":
+      return control;
+  }
 }

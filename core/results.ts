@@ -14,7 +14,7 @@ export interface ArmRecord {
   readonly treatment: string;
   /** Label of the model whose units these are; absent where all models of the run have the same arms. */
   readonly model?: string;
-  /** "treated", or the control's name with its set, "random 3". The untouched model is treatment "untouched", arm "treated". */
+  /** "treated", or the control's label, of drawn sets with their number: "random 3", "important". The untouched model is treatment "untouched", arm "treated". */
   readonly arm: string;
   readonly edits: readonly Edit[];
   /** Number of units edited. */
@@ -30,7 +30,7 @@ export interface MetricResult {
   readonly parts?: Readonly<Record<string, Estimate>>;
 }
 
-/** The same control drawn several times. */
+/** The same control drawn several times, or one that has a single set. */
 export interface ControlResult {
   readonly control: string;
   /** By metric: the level and the difference from the untouched model. */
@@ -133,9 +133,11 @@ export interface TreatmentRecord {
   readonly found?: readonly FoundRecord[];
 }
 
-/** What a treatment was made of, beside what it is reported on; a line an item that is both. */
+/** What a treatment, or a control of it, was made of, beside what it is reported on. */
 export interface MeetingRecord {
   readonly treatment: string;
+  /** Label of the control whose units were made of the items; absent where they are the treatment's own. */
+  readonly control?: string;
   /** Label of the benchmark, and how many items of it are reported on. */
   readonly benchmark: string;
   readonly items: number;
@@ -172,7 +174,7 @@ export interface HypothesisResult extends Omit<Judgement, "name"> {
   readonly metric: Metric;
   /** Treated against untouched, or against the mean over the control's sets. */
   readonly difference: Difference;
-  /** Sets of the control, and the chance that one of them is as extreme as the treatment. */
+  /** Sets of a control that is drawn, and the chance that one of them is as extreme as the treatment. */
   readonly sets?: { readonly count: number; readonly p: number };
   /** The untouched model above what needs no knowledge. */
   readonly headroom?: Estimate;

@@ -7,6 +7,7 @@ import { saveClusters } from "./clusters.ts";
 import type { Context } from "./context.ts";
 import { UserError } from "./error.ts";
 import type { Outcome } from "./evaluator.ts";
+import { checkIdentity, isCompared } from "./identity.ts";
 import type { Edit, Model, ScoredBatch, ScoreResult } from "./model.ts";
 import type { Plan, PlannedCell, PlannedModel } from "./plan.ts";
 import type { ModelScore } from "./plan_scores.ts";
@@ -48,7 +49,7 @@ export interface RunCounts {
  * Computes every cell that is not complete.
  *
  * @throws the reason of the context's signal, after the batch at work is committed or dropped whole.
- * @throws {UserError} when a model cannot be opened or the store not be written.
+ * @throws {UserError} when a model cannot be opened or the store not be written, and where an identity control changes anything.
  */
 export async function run(plan: Plan, { store, context, onProgress }: RunOptions): Promise<RunCounts> {
   const cells = [...new Map(plan.cells.map((cell) => [cell.key, cell])).values()];
@@ -78,6 +79,7 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
       elapsedMs: context.now() - started - tally.scoring.elapsedMs,
       current: nameOf(cell, plan),
     });
+  checkIdentity(plan.cells, store);
   for (const planned of plan.models) {
     const mine = open.filter((cell) => cell.model === planned);
     const before = context.now();
@@ -106,6 +108,12 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
           reportCell(cell);
         },
       });
+      if (isCompared(cell)) {
+        checkIdentity(
+          plan.cells.filter(({ model, benchmark }) => model === planned && benchmark === cell.benchmark),
+          store,
+        );
+      }
       tally.done++;
       reportCell(cell);
     }

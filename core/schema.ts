@@ -34,8 +34,8 @@ function flatten(issue: Issue, parent: Place): Issue[] {
 
 function describe(schema: z.ZodType, issue: Issue): string {
   const place = issue.path.length > 0 ? `at ${placeName(issue.path)}` : "at top level";
-  if (issue.code === "invalid_value" && issue.values.length > 1) {
-    const known = issue.values.map(String);
+  const known = knownValues(issue);
+  if (known.length > 1) {
     return typeof issue.input === "string"
       ? `unknown value ${JSON.stringify(issue.input)} ${place}${suggest(issue.input, known)}`
       : `wanted one of ${known.map((word) => JSON.stringify(word)).join(", ")} ${place}`;
@@ -50,6 +50,14 @@ function describe(schema: z.ZodType, issue: Issue): string {
   }
   const key = issue.keys[0] ?? "";
   return `unknown key ${JSON.stringify(key)} ${place}${suggest(key, knownKeys(schema, issue.path))}`;
+}
+
+/** Of a choice among words, or of what tells a union's branches apart. */
+function knownValues(issue: Issue): string[] {
+  if (issue.code === "invalid_value") return issue.values.map(String);
+  return issue.code === "invalid_union" && "options" in issue && Array.isArray(issue.options)
+    ? issue.options.map(String)
+    : [];
 }
 
 /** `models[0].params` for ["models", 0, "params"]. */

@@ -1,4 +1,4 @@
-/** Units by their scores, and control arms: other units of the same number, drawn at random. */
+/** Units by their scores, and control arms: other units of the same number, drawn at random or by scores of their own. */
 import { UserError } from "./error.ts";
 import type { SelectSpec } from "./matrix.ts";
 import { SITES, type Tap, type Unit } from "./model.ts";
@@ -41,8 +41,6 @@ export function selectUnits(scores: UnitScores, { top, per, sites, group, order 
       }`,
     );
   }
-  const rank = { highest: -1, lowest: 1, magnitude: -1 }[order];
-  const size = (score: number) => order === "magnitude" ? Math.abs(score) : score;
   const pools = Map.groupBy(scored, ({ tap }) => per === "all" ? "" : per === "tap" ? tap : siteOf(tap));
   const taken = [...pools].flatMap(([name, pool]) => {
     // 0.29 * 100 is a hair below 29 in binary: a share that comes to a whole number means that number.
@@ -54,8 +52,7 @@ export function selectUnits(scores: UnitScores, { top, per, sites, group, order 
         }, the scored units${name && ` of ${name}`}`,
       );
     }
-    // The sort is stable, so equals stay in the order of taps and indices.
-    return pool.toSorted((a, b) => rank * (size(a.score) - size(b.score))).slice(0, count);
+    return ranked(pool, order).slice(0, count);
   });
   if (taken.length === 0) {
     const most = Math.max(...[...pools.values()].map(({ length }) => length)).toLocaleString("en");
@@ -65,7 +62,7 @@ export function selectUnits(scores: UnitScores, { top, per, sites, group, order 
       } is less than one unit, wanted one or more`,
     );
   }
-  taken.sort((a, b) => compareTaps(a.tap, b.tap) || a.index - b.index);
+  taken.sort(compareUnits);
   return {
     units: taken.map(({ tap, index }) => ({ tap, index })),
     scores: taken.map(({ score }) => score),
@@ -75,6 +72,13 @@ export function selectUnits(scores: UnitScores, { top, per, sites, group, order 
 
 interface ScoredUnit extends Unit {
   readonly score: number;
+}
+
+/** Those that come first; the sort is stable, so equals stay in the order of taps and indices. */
+function ranked(pool: readonly ScoredUnit[], order: SelectSpec["order"]): ScoredUnit[] {
+  const rank = { highest: -1, lowest: 1, magnitude: -1 }[order];
+  const size = (score: number) => order === "magnitude" ? Math.abs(score) : score;
+  return pool.toSorted((a, b) => rank * (size(a.score) - size(b.score)));
 }
 
 /** Every unit with its score in `group`, or the sum over all groups; taps in forward order. */
@@ -193,6 +197,70 @@ function drawUnits(
     start = end;
   }
   return units;
+}
+
+export interface RankOptions extends Pick<SelectSpec, "group" | "order"> {
+  /** "tap": the first of each tap, as many as are treated there. "count": the first of all, as many as are treated. */
+  readonly match: "tap" | "count";
+  readonly scores: UnitScores;
+  /** Treated units are not chosen. */
+  readonly exclude: boolean;
+  /** Of the control, for messages. */
+  readonly name: string;
+  /** Those of which "count" takes units; default those of the treated ones. */
+  readonly sites?: readonly string[];
+}
+
+/**
+ * Chooses as many units as are treated by scores that the treatment has nothing to do with. Of equal scores the earlier tap and the lower
+ * index come first.
+ *
+ * @param treated units in any order; one named twice counts once.
+ * @returns units sorted by layer, site and index.
+ * @throws {UserError} when too few scored units are left, and for a group without scores.
+ *
+ * @example
+ * ```ts
+ * import { rankControl } from "./select.ts";
+ * const scores = new Map([["all", new Map([["layers.0.mlp.gate", Float64Array.of(1, 3, 2)]] as const)]]);
+ * const options = { match: "tap", scores, exclude: true, order: "highest", name: "important" } as const;
+ * const [unit] = rankControl([{ tap: "layers.0.mlp.gate", index: 1 }], options);
+ * if (unit?.index !== 2) throw new Error("the highest is treated, so the second comes first");
+ * ```
+ */
+export function rankControl(treated: readonly Unit[], options: RankOptions): Unit[] {
+  const { match, scores, exclude, group, order, name } = options;
+  const taken = new Map(treated.map((unit) => [`${unit.tap} ${unit.index}`, unit]));
+  const free = scoredUnits(scores, group).filter(({ tap, index }) =>
+    !exclude || !taken.has(`${tap} ${index}`)
+  );
+  const sites = options.sites ?? [...new Set(treated.map(({ tap }) => siteOf(tap)))];
+  const byTap = Map.groupBy(free, ({ tap }) => tap);
+  const wanted = match === "tap"
+    ? [...Map.groupBy(taken.values(), ({ tap }) => tap)].map(([tap, { length }]) => ({
+      place: tap as string,
+      count: length,
+      pool: byTap.get(tap) ?? [],
+    }))
+    : [{
+      place: sites.join(", "),
+      count: taken.size,
+      pool: free.filter(({ tap }) => sites.includes(siteOf(tap))),
+    }];
+  return wanted.flatMap(({ place, count, pool }) => {
+    if (count <= pool.length) return ranked(pool, order).slice(0, count);
+    const units = `${count} unit${count === 1 ? "" : "s"}`;
+    throw new UserError(
+      `Cannot choose ${units} of ${place} for control ${
+        JSON.stringify(name)
+      }: ${pool.length} of those scored are free, wanted at least ${count}`,
+    );
+  }).map(({ tap, index }): Unit => ({ tap, index })).sort(compareUnits);
+}
+
+/** By layer, site and index. */
+export function compareUnits(a: Unit, b: Unit): number {
+  return compareTaps(a.tap, b.tap) || a.index - b.index;
 }
 
 /** By layer, then by site in the order of the forward pass; "embed" first. */

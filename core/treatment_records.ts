@@ -32,14 +32,13 @@ export function treatmentRecords(plan: Plan, store: RunStore): TreatmentRecord[]
   };
   return [
     { name: UNTOUCHED, steps: [], controls: [], arms: armsOf(UNTOUCHED) },
-    ...plan.treatments.map(({ name, record, controls, selections }): TreatmentRecord => {
+    ...plan.treatments.map(({ name, record, selections }): TreatmentRecord => {
       const found = selections.flatMap((selection) =>
         models.map(({ model }) => foundRecord(selection, { model, store }))
       );
       return {
         name,
-        steps: record,
-        controls: plain(controls),
+        ...record,
         arms: armsOf(name),
         ...(found.length > 0 && { found }),
       };

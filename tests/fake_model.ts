@@ -68,7 +68,9 @@ function infoOf({ weights, contextLength }: FakeParams): ModelInfo {
 
 function answer({ prompt, continuations }: ScoreRequest, edits: readonly Edit[]): ScoreResult {
   const id = Number(tokenizer.decode(prompt).replace(/\D/g, ""));
-  const hit = edits.some((edit) => edit.tap === "layers.0.mlp.gate" && edit.units.includes(id % UNITS));
+  const hit = edits.some(({ tap, units, op, value }) =>
+    tap === "layers.0.mlp.gate" && units.includes(id % UNITS) && !(op === "scale" && value === 1)
+  );
   const chance = (salt: string) => parseInt(sha256(`${prompt}/${salt}`).slice(0, 8), 16) / 2 ** 32;
   const logprobs = continuations.map((_, i) => -1 - chance(`${hit}/${i}`));
   // Right (option 0) in four of five, unless the unit is edited.

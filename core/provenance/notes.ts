@@ -7,12 +7,12 @@ import type { MeetingRecord, ProvenanceRecord, Results } from "../results.ts";
  * @param options Whether examples follow.
  */
 export function meetingText(
-  { treatment, benchmark, items, exact, near, examples }: MeetingRecord,
+  { benchmark, items, exact, near, examples, ...whose }: MeetingRecord,
   options: { readonly examples: boolean },
 ): string {
   const state = `${count(exact + near)} of ${
     count(items)
-  } items of ${benchmark} are among those that made the units of ${JSON.stringify(treatment)}, ${
+  } items of ${benchmark} are among those that made the units of ${ownerText(whose)}, ${
     count(exact)
   } exactly and ${count(near)} nearly`;
   if (!options.examples || examples.length === 0) return state;
@@ -31,13 +31,19 @@ export function reservedText({ benchmark, items }: ProvenanceRecord["reserved"][
   } kept by the benchmark to localise or to tune`;
 }
 
+/** Whose units they are: "found", or the control "important" of "found". */
+function ownerText({ treatment, control }: Pick<MeetingRecord, "treatment" | "control">): string {
+  const name = JSON.stringify(treatment);
+  return control === undefined ? name : `the control ${JSON.stringify(control)} of ${name}`;
+}
+
 /** Short, for a single cell: "leak: 96 of 96 items made it"; undefined where there is none. */
 export function leakOf(
   { provenance }: Pick<Results, "provenance">,
-  { treatment, benchmark }: Pick<MeetingRecord, "treatment" | "benchmark">,
+  { treatment, benchmark, control }: Pick<MeetingRecord, "treatment" | "benchmark" | "control">,
 ): string | undefined {
   const met = provenance?.meetings.find((each) =>
-    each.treatment === treatment && each.benchmark === benchmark
+    each.treatment === treatment && each.benchmark === benchmark && each.control === control
   );
   return met && met.exact + met.near > 0
     ? `leak: ${count(met.exact + met.near)} of ${counted(met.items, "item")} made it`
@@ -77,9 +83,9 @@ export function provenanceNotes(
     ...(allowLeakage && !hasLeak({ provenance })
       ? ["Leakage allowed (allowLeakage), and none was found"]
       : []),
-    ...meetings.filter(({ question }) => question > 0).map(({ treatment, benchmark, items, question }) =>
+    ...meetings.filter(({ question }) => question > 0).map(({ benchmark, items, question, ...whose }) =>
       `${count(question)} of ${count(items)} items of ${benchmark} ask in other words what the units of ${
-        JSON.stringify(treatment)
+        ownerText(whose)
       } were found by`
     ),
     ...(unknown.length > 0

@@ -1,6 +1,5 @@
 /** Hypotheses and their verdicts as people read them, the same on the terminal, in report.md and on the page. */
 import type { HypothesisResult, Results } from "../results.ts";
-import { UNTOUCHED } from "../results.ts";
 import { estimateText, figure, pText } from "./format.ts";
 
 /** "primary, on model demo: food falls". */
@@ -15,7 +14,7 @@ export function claimTitle(
 /** What is claimed: "exact_match of fables_food under food silenced, less than under random (20 sets)". */
 export function claimText({ hypothesis, metric, sets }: HypothesisResult): string {
   const { treatment, control, benchmark, direction, margin, guard } = hypothesis;
-  const against = control === UNTOUCHED ? UNTOUCHED : `${control} (${sets?.count ?? 0} sets)`;
+  const against = sets ? `${control} (${sets.count} sets)` : control;
   const by = margin === undefined ? "" : ` by ${unit(margin, metric)}`;
   const way = guard
     ? `does not ${direction === "greater" ? "fall" : "rise"}${by} against`

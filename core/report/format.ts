@@ -15,8 +15,9 @@ export function estimateText(estimate: Estimate, metric: Metric, signed = false)
   return `${figure(value, metric, signed)} [${figure(low, metric, signed)}, ${figure(high, metric, signed)}]`;
 }
 
-/** "60.2 (58.0 to 62.5)": mean and range, in other brackets than an interval because it is none. */
-export function spreadText({ mean, min, max }: Spread, metric: Metric, signed = false): string {
+/** "60.2 (58.0 to 62.5)": mean and range, in other brackets than an interval because it is none; "60.2" for a single set. */
+export function spreadText({ mean, min, max, sets }: Spread, metric: Metric, signed = false): string {
+  if (sets === 1) return figure(mean, metric, signed);
   return `${figure(mean, metric, signed)} (${figure(min, metric, signed)} to ${figure(max, metric, signed)})`;
 }
 

@@ -43,7 +43,7 @@ export function gridsOf(results: Results): Grid[] {
           if (!cell || !metric) return { lines: ["-"], clear: false };
           if (control === undefined) return treatedCell(metric, leakOf(results, cell));
           const set = cell.controls.find((each) => each.control === control.control);
-          return controlCell(set, metric);
+          return controlCell(set, metric, leakOf(results, { ...cell, control: control.control }));
         });
         const first = mine[0];
         const metric = first && primaryOf(first);
@@ -71,8 +71,8 @@ function controlsOf(cells: readonly CellResult[], treatment: string): readonly C
 
 function columnTitle(treatment: string, control: ControlResult | undefined): string {
   if (control === undefined) return treatment;
-  const sets = control.keys.length === 1 ? "1 set" : `${control.keys.length} sets`;
-  return `${treatment}: ${control.control}, ${sets}`;
+  const sets = control.keys.length;
+  return `${treatment}: ${control.control}${sets === 1 ? "" : `, ${sets} sets`}`;
 }
 
 function treatedCell(
@@ -93,11 +93,19 @@ function treatedCell(
   return { lines, clear: difference.low > 0 || difference.high < 0 };
 }
 
-function controlCell(control: ControlResult | undefined, { metric }: MetricResult): GridCell {
+function controlCell(
+  control: ControlResult | undefined,
+  { metric }: MetricResult,
+  leak: string | undefined,
+): GridCell {
   const spreads = control?.metrics[metric.name];
   if (!spreads) return { lines: ["-"], clear: false };
   return {
-    lines: [spreadText(spreads.value, metric), `diff ${spreadText(spreads.difference, metric, true)}`],
+    lines: [
+      spreadText(spreads.value, metric),
+      `diff ${spreadText(spreads.difference, metric, true)}`,
+      ...(leak === undefined ? [] : [leak]),
+    ],
     clear: false,
   };
 }

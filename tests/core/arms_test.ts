@@ -13,6 +13,7 @@ function arms(edits: Intervention["edits"]) {
     controls: [],
     seed: 0,
     model,
+    scoresOf: () => new Map(),
   });
 }
 

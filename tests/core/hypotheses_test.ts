@@ -47,7 +47,7 @@ function planned(...hypotheses: readonly Record<string, unknown>[]) {
 
 Deno.test("planHypotheses() writes every default out and hashes what is claimed, not how it is written", () => {
   const { list, hash } = planned(CLAIM);
-  assertEquals(list, [{ ...CLAIM, metric: "acc", family: "primary", guard: false }]);
+  assertEquals(list, [{ ...CLAIM, metric: "acc", family: "primary", guard: false, isDrawn: true }]);
   assertEquals(planned({ ...CLAIM, metric: "acc", family: "primary" }).hash, hash);
   for (
     const change of [{ direction: "either" }, { margin: 0.02 }, { family: "secondary" }, {
