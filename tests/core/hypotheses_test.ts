@@ -36,7 +36,11 @@ function planned(...hypotheses: readonly Record<string, unknown>[]) {
       treatments: [{
         name: "muted",
         steps: [{ edit: { use: "suppress", units: [{ tap: "embed", index: 0 }] } }],
-        controls: [{ use: "random", match: "tap", sets: 3 }],
+        controls: [
+          { use: "random", match: "tap", sets: 3 },
+          { use: "scored", name: "important", match: "tap", score: { use: "loudness" } },
+          { use: "identity" },
+        ],
       }],
       hypotheses,
     }),
@@ -132,6 +136,29 @@ Deno.test("judgeHypotheses() finds the p over sets by counting them, and asks fo
     measured({ "riddles/untouched": UNTOUCHED, "riddles/muted": one }, like(39, UNTOUCHED)),
   );
   assertEquals([few!.sets!.p, few!.p, few!.verdict], [1 / 40, 0.5, "inconclusive"]);
+});
+
+Deno.test("judgeHypotheses() compares with a control of one set item by item, and leaves the p over sets out", () => {
+  const cells = { "riddles/untouched": UNTOUCHED, "riddles/muted": FALLEN };
+  const claim = { ...CLAIM, control: "important" };
+  // Untouched outcomes stand for the control's, so that all must be as it is against the untouched model.
+  const [one] = judged([claim], measured(cells, [UNTOUCHED]));
+  const [other] = judged([{ ...CLAIM, control: "untouched" }], measured(cells, []));
+  assertEquals([one!.sets, one!.p, one!.verdict], [undefined, 2 ** -12, "effect"]);
+  const { hypothesis: _, difference, ...rest } = one!, { hypothesis: _other, difference: same, ...wanted } = other!;
+  assertEquals([rest, difference.value, difference.mcnemar], [wanted, same.value, same.mcnemar]);
+  assertEquals(claimText(one!), "acc of riddles under muted is lower than under important");
+  assert(!verdictOf(one!).includes("over sets"));
+
+  // A control that falls as far leaves nothing of the effect.
+  const [none] = judged([claim], measured(cells, [FALLEN]));
+  assertEquals([none!.difference.value, none!.p, none!.verdict], [0, 1, "inconclusive"]);
+  assertEquals("isDrawn" in one!.hypothesis, false);
+});
+
+Deno.test("planHypotheses() says whether the sets of a control are draws", () => {
+  const drawn = ["untouched", "random", "important", "identity"].map((control) => planned({ ...CLAIM, control }));
+  assertEquals(drawn.map(({ list }) => list[0]!.isDrawn), [false, true, false, false]);
 });
 
 Deno.test("judgeHypotheses() corrects over hypotheses and models together, and keeps the gate shut", () => {

@@ -157,6 +157,51 @@ Deno.test("parseMatrix() refuses a step of no kind or of two, and a top that is 
   );
 });
 
+const IMPORTANT = {
+  use: "scored",
+  name: "important",
+  match: "tap",
+  score: { use: "loudness", on: { items: { use: "riddles" } } },
+};
+
+Deno.test("parseMatrix() reads scored and identity controls with their defaults", () => {
+  const [read] = parse({ treatments: [treatment({ controls: [IMPORTANT, { use: "identity" }] })] }).treatments;
+  assertEquals(read?.controls, [
+    {
+      ...IMPORTANT,
+      score: { use: "loudness", params: {}, on: { items: { use: "riddles", params: {} } } },
+      select: { order: "highest" },
+      exclude: true,
+    } as never,
+    { use: "identity" },
+  ]);
+});
+
+Deno.test("parseMatrix() refuses a control of no kind, keys of another kind, and names that are taken", () => {
+  const cases: [readonly Record<string, unknown>[], string][] = [
+    [[{ ...IMPORTANT, use: "scord" }], 'unknown value "scord" at treatments[0].controls[0].use, did you mean "scored"'],
+    [[{ match: "tap" }], 'wanted one of "random", "scored", "identity" at treatments[0].controls[0].use'],
+    [[{ ...IMPORTANT, nam: "x" }], 'unknown key "nam" at treatments[0].controls[0], did you mean "name"'],
+    [[{ ...IMPORTANT, sets: 3 }], 'unknown key "sets" at treatments[0].controls[0]'],
+    [[{ ...IMPORTANT, select: { top: 3 } }], 'unknown key "top" at treatments[0].controls[0].select'],
+    [[{ use: "identity", exclude: true }], 'unknown key "exclude" at treatments[0].controls[0]'],
+    ...["untouched", "treated", "identity", "random", "random 3"].map((name): [
+      readonly Record<string, unknown>[],
+      string,
+    ] => [
+      [{ ...IMPORTANT, name }],
+      `the name "${name}" is that of another arm, wanted another at treatments[0].controls[0].name`,
+    ]),
+    [[{ use: "identity" }, { use: "identity" }], 'control of "muted" "identity" stands twice'],
+    [[IMPORTANT, { ...IMPORTANT, name: "again" }], 'control of "muted" "scored" stands twice'],
+    [[IMPORTANT, { ...IMPORTANT, match: "count" }], 'control "important" of "muted" stands twice'],
+  ];
+  for (const [controls, state] of cases) {
+    const text = message(() => parse({ treatments: [treatment({ controls })] }));
+    assertEquals(text.startsWith(`Cannot read matrix demo.json: ${state}`), true, text);
+  }
+});
+
 Deno.test("parseMatrix() refuses what stands twice", () => {
   const names = [
     { models: [{ use: "fake" }, { use: "fake", name: "again" }] },

@@ -5,6 +5,7 @@ import type { MetricResult, Results, Unit } from "../../core/mod.ts";
 import { planRun } from "../../core/plan.ts";
 import { loadRegistry } from "../../core/registry.ts";
 import { exportRun } from "../../core/report/export.ts";
+import { table } from "../../core/report/table.ts";
 import { run } from "../../core/runner.ts";
 import { createMemoryStore } from "../../core/store/mod.ts";
 import { summarise } from "../../core/summary.ts";
@@ -96,19 +97,74 @@ Deno.test("as many random units, of the same taps or of any, leave food as it wa
   assertEquals(controls.map(({ control, keys }) => [control, keys.length]), [
     ["random (tap)", 20],
     ["random (uniform)", 10],
+    ["important", 1],
+    ["otherTask", 1],
+    ["identity", 1],
   ]);
-  for (const { metrics } of controls) {
+  for (const { metrics } of controls.slice(0, 2)) {
     const { mean, min, max } = metrics.exact_match!.difference;
     assert(Math.abs(mean) <= 0.05 && min < max, `${mean}, ${min} to ${max}`);
+  }
+});
+
+/** Change of exact match under a control with one set. */
+function changeUnder(control: string, benchmark: string): number {
+  const { controls } = cellOf(benchmark);
+  return controls.find((each) => each.control === control)!.metrics.exact_match!.difference.mean;
+}
+
+function unitsOf(arm: string): string[] {
+  const { edits } = results.treatments.find(({ name }) => name === "food found")!.arms
+    .find((each) => each.arm === arm)!;
+  return edits.flatMap(({ tap, units }) => units.map((index) => nameOf({ tap, index })));
+}
+
+Deno.test("the control by another task silences that task as the treatment does food, and leaves food as it was", () => {
+  const work = planted("work"), units = unitsOf("otherTask");
+  const hits = units.filter((name) => work.has(name)).length;
+  // As for food; the counts of each layer are the treatment's, which may be some short of what was planted there.
+  assert(units.length === 48 && hits >= 36, `${hits} of ${units.length}`);
+  assert(changeUnder("otherTask", "fables_work") < -0.3);
+  assert(Math.abs(changeUnder("otherTask", "fables_food")) <= 0.05);
+});
+
+Deno.test("scored controls have as many units of each tap as the treatment, and none of its own", () => {
+  const perTap = (units: readonly string[]) =>
+    [...Map.groupBy(units, (name) => name.split(" ")[0])].map(([tap, { length }]) => `${tap}: ${length}`);
+  for (const control of ["important", "otherTask"]) {
+    const units = unitsOf(control);
+    assertEquals(perTap(units), perTap(unitsOf("treated")));
+    assertEquals(units.filter((name) => names.includes(name)), []);
+  }
+});
+
+Deno.test("the identity control edits the treated units and leaves every outcome as it was, to the bit", () => {
+  assertEquals(unitsOf("identity"), unitsOf("treated"));
+  for (const benchmark of ["fables_food", "fables_work", "opposites"]) {
+    const [key] = cellOf(benchmark).controls.find(({ control }) => control === "identity")!.keys;
+    const outcomes = store.outcomes(key!);
+    assertEquals(outcomes.size, 48);
+    assertEquals(outcomes, store.outcomes(cellOf(benchmark, "untouched").key));
+  }
+});
+
+Deno.test("the table has a column for each control by its name", () => {
+  const lines = table(results, { colour: false, width: 400 }).join("\n");
+  for (const title of ["food found: important  ", "food found: otherTask  ", "food found: identity"]) {
+    assert(lines.includes(title), title);
   }
 });
 
 Deno.test("what is reported on is no item that units were found by, but asks the same in other words", () => {
   assertEquals(lines, []);
   const { meetings, unknown } = results.provenance!;
-  const [{ examples: _, ...met } = { examples: [] }, ...others] = meetings;
-  const names = { treatment: "food found", benchmark: "fables_food" };
-  assertEquals([met, others, unknown], [{ ...names, items: 48, exact: 0, near: 0, question: 48 }, [], []]);
+  const met = { treatment: "food found", items: 48, exact: 0, near: 0, question: 48, examples: [] };
+  assertEquals(meetings, [
+    { ...met, benchmark: "fables_food" },
+    { ...met, control: "otherTask", benchmark: "fables_work" },
+    { ...met, control: "important", benchmark: "opposites" },
+  ]);
+  assertEquals(unknown, []);
 });
 
 Deno.test("the units file gives the same outcomes when another matrix takes it", async () => {
