@@ -36,8 +36,9 @@ function describe(schema: z.ZodType, issue: Issue): string {
   const place = issue.path.length > 0 ? `at ${placeName(issue.path)}` : "at top level";
   const known = knownValues(issue);
   if (known.length > 1) {
-    return typeof issue.input === "string"
-      ? `unknown value ${JSON.stringify(issue.input)} ${place}${suggest(issue.input, known)}`
+    const given = givenValue(issue);
+    return typeof given === "string"
+      ? `unknown value ${JSON.stringify(given)} ${place}${suggest(given, known)}`
       : `wanted one of ${known.map((word) => JSON.stringify(word)).join(", ")} ${place}`;
   }
   if (issue.code === "too_small" && issue.origin === "array" && issue.minimum === 1) {
@@ -58,6 +59,13 @@ function knownValues(issue: Issue): string[] {
   return issue.code === "invalid_union" && "options" in issue && Array.isArray(issue.options)
     ? issue.options.map(String)
     : [];
+}
+
+/** What stands at the issue's place; of a union the issue has the whole object. */
+function givenValue({ code, input, path }: Issue): unknown {
+  return code === "invalid_union" && typeof input === "object" && input !== null
+    ? (input as Readonly<Record<PropertyKey, unknown>>)[path.at(-1) ?? ""]
+    : input;
 }
 
 /** `models[0].params` for ["models", 0, "params"]. */

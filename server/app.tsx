@@ -156,14 +156,17 @@ function itemMetric(cell: CellResult, name: string | undefined): Metric | undefi
 
 /** The cell of a key; for a set of a control, the treated cell and the set's name. */
 function findCell(
-  { cells }: Results,
+  { cells, treatments }: Results,
   key: string,
 ): { readonly cell: CellResult; readonly arm: string | undefined } | undefined {
   const own = cells.find((cell) => cell.key === key);
   if (own) return { cell: own, arm: undefined };
   for (const cell of cells) {
     for (const { control, keys } of cell.controls) {
-      if (keys.includes(key)) return { cell, arm: `${control} ${keys.indexOf(key) + 1}` };
+      if (!keys.includes(key)) continue;
+      // Only drawn sets have numbers.
+      const own = treatments.find(({ name }) => name === cell.treatment)?.arms.map(({ arm }) => arm) ?? [];
+      return { cell, arm: own.includes(control) ? control : `${control} ${keys.indexOf(key) + 1}` };
     }
   }
   return undefined;

@@ -6,7 +6,7 @@ import { parseMatrix } from "../../core/matrix.ts";
 import type { Tap, Unit } from "../../core/model.ts";
 import type { Plan } from "../../core/plan.ts";
 import { createRandom } from "../../core/random.ts";
-import { table } from "../../core/report/table.ts";
+import { gridsOf } from "../../core/report/grid.ts";
 import type { Results } from "../../core/results.ts";
 import { run } from "../../core/runner.ts";
 import { rankControl } from "../../core/select.ts";
@@ -55,12 +55,13 @@ Deno.test("rankControl() takes the units whose scores no other choice of as many
   const taps: readonly Tap[] = [GATE, "layers.0.mlp.up", NEXT];
   for (let round = 0; round < 50; round++) {
     const byTap = new Map(
-      taps.map((tap) => [tap, Float64Array.from({ length: 5 }, () => random.below(9) - 4)]),
+      taps.map((tap) => [tap, Float64Array.from({ length: 7 }, () => random.below(9) - 4)]),
     );
-    const all = taps.flatMap((tap) => Array.from({ length: 5 }, (_, index): Unit => ({ tap, index })));
-    const treated = random.sample(10, 3).map((i) => all[i < 5 ? i : i + 5]!); // of the two gates
+    const all = taps.flatMap((tap) => Array.from({ length: 7 }, (_, index): Unit => ({ tap, index })));
+    const treated = random.sample(14, 3).map((i) => all[i < 7 ? i : i + 7]!); // of the two gates
     const exclude = round % 2 === 0;
-    const isTreated = (unit: Unit) => treated.some(({ tap, index }) => tap === unit.tap && index === unit.index);
+    const isTreated = (unit: Unit) =>
+      treated.some(({ tap, index }) => tap === unit.tap && index === unit.index);
     const free = all.filter((unit) => !exclude || !isTreated(unit));
     const sign = round % 3 === 0 ? -1 : 1;
     const sum = (units: readonly Unit[]) =>
@@ -146,10 +147,13 @@ Deno.test("run() edits a scored control's units as the treatment's, and leaves t
   ]);
   const [{ estimate }] = cell!.metrics as [Results["cells"][number]["metrics"][number]];
   assertEquals(cell!.controls[1]!.metrics.acc!.value.mean, estimate.value, "the treatment itself");
-  const lines = table(results, { colour: false, width: 300 }).join("\n");
-  for (const title of ["found: otherTask ", "found: anywhere ", "found: identity"]) {
-    assert(lines.includes(title), lines);
-  }
+  assertEquals(gridsOf(results)[0]!.columns.slice(2), [
+    "found: otherTask",
+    "found: same",
+    "found: left",
+    "found: anywhere",
+    "found: identity",
+  ]);
 });
 
 Deno.test("planRun() gives a scored control's cell another key when what chooses its units changes, and no other", async () => {
@@ -219,7 +223,10 @@ Deno.test("planRun() refuses a scored control that cannot have enough units, bef
     plan({ log, matrix: { treatments: [{ name: "t", ...treatment, controls: [{ ...OTHER, ...change }] }] } });
   for (const [treatment, change, message] of cases) {
     const log = newLog();
-    const { message: said } = await assertRejects(() => planOf(treatment, change, log), UserError);
+    const { message: said } = await assertRejects(
+      () => planOf(treatment, change, log),
+      UserError,
+    ) as UserError;
     assert(said.startsWith('Cannot run treatment "t" on fake-w: ') && !said.includes("\n"), said);
     assert(said.includes(message), said);
     assertEquals([log.opened, log.runs], [[], []]);
@@ -302,7 +309,11 @@ Deno.test("run() stops where the identity control changes anything in the last b
 
 Deno.test("controlLabels() are names, and what tells draws apart", () => {
   const labels = (...controls: readonly unknown[]) => {
-    const treatment = { name: "t", steps: [{ edit: { use: "mute", units: [`mlp.gate_proj_0_1`] } }], controls };
+    const treatment = {
+      name: "t",
+      steps: [{ edit: { use: "mute", units: [`mlp.gate_proj_0_1`] } }],
+      controls,
+    };
     const text = JSON.stringify({
       version: 1,
       models: [{ use: "m" }],

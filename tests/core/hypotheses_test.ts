@@ -145,7 +145,8 @@ Deno.test("judgeHypotheses() compares with a control of one set item by item, an
   const [one] = judged([claim], measured(cells, [UNTOUCHED]));
   const [other] = judged([{ ...CLAIM, control: "untouched" }], measured(cells, []));
   assertEquals([one!.sets, one!.p, one!.verdict], [undefined, 2 ** -12, "effect"]);
-  const { hypothesis: _, difference, ...rest } = one!, { hypothesis: _other, difference: same, ...wanted } = other!;
+  const { hypothesis: _, difference, ...rest } = one!,
+    { hypothesis: _other, difference: same, ...wanted } = other!;
   assertEquals([rest, difference.value, difference.mcnemar], [wanted, same.value, same.mcnemar]);
   assertEquals(claimText(one!), "acc of riddles under muted is lower than under important");
   assert(!verdictOf(one!).includes("over sets"));
@@ -157,7 +158,9 @@ Deno.test("judgeHypotheses() compares with a control of one set item by item, an
 });
 
 Deno.test("planHypotheses() says whether the sets of a control are draws", () => {
-  const drawn = ["untouched", "random", "important", "identity"].map((control) => planned({ ...CLAIM, control }));
+  const drawn = ["untouched", "random", "important", "identity"].map((control) =>
+    planned({ ...CLAIM, control })
+  );
   assertEquals(drawn.map(({ list }) => list[0]!.isDrawn), [false, true, false, false]);
 });
 

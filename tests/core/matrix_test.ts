@@ -165,7 +165,8 @@ const IMPORTANT = {
 };
 
 Deno.test("parseMatrix() reads scored and identity controls with their defaults", () => {
-  const [read] = parse({ treatments: [treatment({ controls: [IMPORTANT, { use: "identity" }] })] }).treatments;
+  const [read] =
+    parse({ treatments: [treatment({ controls: [IMPORTANT, { use: "identity" }] })] }).treatments;
   assertEquals(read?.controls, [
     {
       ...IMPORTANT,
@@ -179,7 +180,10 @@ Deno.test("parseMatrix() reads scored and identity controls with their defaults"
 
 Deno.test("parseMatrix() refuses a control of no kind, keys of another kind, and names that are taken", () => {
   const cases: [readonly Record<string, unknown>[], string][] = [
-    [[{ ...IMPORTANT, use: "scord" }], 'unknown value "scord" at treatments[0].controls[0].use, did you mean "scored"'],
+    [
+      [{ ...IMPORTANT, use: "scord" }],
+      'unknown value "scord" at treatments[0].controls[0].use, did you mean "scored"',
+    ],
     [[{ match: "tap" }], 'wanted one of "random", "scored", "identity" at treatments[0].controls[0].use'],
     [[{ ...IMPORTANT, nam: "x" }], 'unknown key "nam" at treatments[0].controls[0], did you mean "name"'],
     [[{ ...IMPORTANT, sets: 3 }], 'unknown key "sets" at treatments[0].controls[0]'],

@@ -174,8 +174,12 @@ Deno.test("planRun() lets pass what shares no item, and treatments whose own ite
 Deno.test("planRun() treats the items of a scored control as those of its treatment, and outputs say whose they are", async () => {
   const control = { use: "scored", name: "otherTask", match: "tap", score: score({}) };
   const matrix = { ...LEAK, treatments: [{ ...found({ from: 5, count: 1 }), controls: [control] }] };
-  matrix.benchmarks = matrix.benchmarks.map((each) => ({ ...each, params: { ...each.params, from: 0, count: 4 } }));
-  const state = '3 of 4 items of told loud are among those that made the units of the control "otherTask" of "found"';
+  matrix.benchmarks = matrix.benchmarks.map((each) => ({
+    ...each,
+    params: { ...each.params, from: 0, count: 4 },
+  }));
+  const state =
+    '3 of 4 items of told loud are among those that made the units of the control "otherTask" of "found"';
   assertStringIncludes(await refusal(matrix), state);
   const results = await finish({ ...matrix, allowLeakage: true });
   assertEquals(
@@ -185,7 +189,11 @@ Deno.test("planRun() treats the items of a scored control as those of its treatm
   const lines = table(results, { colour: false, width: 100 });
   assertStringIncludes(lines.join(" "), `Leakage allowed: ${state}`);
   const text = lines.join("\n");
-  assertEquals(text.split("leak: 3 of 4 items made it").length, 3, "a line a benchmark, in the control's cell alone");
+  assertEquals(
+    text.split("leak: 3 of 4 items made it").length,
+    3,
+    "a line a benchmark, in the control's cell alone",
+  );
 });
 
 Deno.test("planRun() refuses to report on items that a benchmark keeps for something else", async () => {

@@ -5,7 +5,7 @@ import type { MetricResult, Results, Unit } from "../../core/mod.ts";
 import { planRun } from "../../core/plan.ts";
 import { loadRegistry } from "../../core/registry.ts";
 import { exportRun } from "../../core/report/export.ts";
-import { table } from "../../core/report/table.ts";
+import { gridsOf } from "../../core/report/grid.ts";
 import { run } from "../../core/runner.ts";
 import { createMemoryStore } from "../../core/store/mod.ts";
 import { summarise } from "../../core/summary.ts";
@@ -149,10 +149,16 @@ Deno.test("the identity control edits the treated units and leaves every outcome
 });
 
 Deno.test("the table has a column for each control by its name", () => {
-  const lines = table(results, { colour: false, width: 400 }).join("\n");
-  for (const title of ["food found: important  ", "food found: otherTask  ", "food found: identity"]) {
-    assert(lines.includes(title), title);
-  }
+  const [grid] = gridsOf(results);
+  assertEquals(grid!.columns.filter((column) => column.startsWith("food found: ")), [
+    "food found: random (tap), 20 sets",
+    "food found: random (uniform), 10 sets",
+    "food found: important",
+    "food found: otherTask",
+    "food found: identity",
+  ]);
+  const shown = grid!.rows[0]!.cells[grid!.columns.indexOf("food found: identity")]!;
+  assertEquals(shown.lines, ["89.6", "diff +0.0"], "one set has no range");
 });
 
 Deno.test("what is reported on is no item that units were found by, but asks the same in other words", () => {
