@@ -113,7 +113,7 @@ export function loadBenchmark(
     }),
     items: { original: all.length, effective: items.length },
     itemsHash: sha256(canonicalJson(plain(items.map(decisive)))),
-      ...chanceOf(items),
+    ...chanceOf(items),
   };
   const scales = scalesOf(benchmark, evaluator, params);
   return { record, evaluator, items, primary: benchmark.metric(params), scales };

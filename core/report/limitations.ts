@@ -6,9 +6,8 @@ import { primaryOf } from "./grid.ts";
 import { levelText } from "./level.ts";
 import { revisionOf } from "./methods.ts";
 
-/** Fewer clusters than these make a percentile bootstrap too narrow (Cameron and Miller 2015, A Practitioner's Guide to
- * Cluster-Robust Inference, section VI: "few" is up to 20 to 50). */
-export const FEW_CLUSTERS = 50;
+/** With fewer clusters the intervals rest on Student's t alone, and a smallest p is far from 0. */
+export const FEW_CLUSTERS = 30;
 /** The rank of a treatment among so many sets comes as low as p = 0.005. */
 export const ENOUGH_SETS = 200;
 
@@ -88,7 +87,7 @@ function clusterLimits({ cells }: Results): string[] {
   if (few.size === 0) return [];
   const list = [...few].map(([benchmark, clusters]) => `${benchmark} (${clusters})`).join(", ");
   return [
-    `Fewer than ${FEW_CLUSTERS} independent groups of items in ${list}: bootstrap intervals over so few tend to be too narrow`,
+    `Fewer than ${FEW_CLUSTERS} independent groups of items in ${list}: intervals over so few are wide, and hold where the groups are not too unlike`,
   ];
 }
 
@@ -136,7 +135,7 @@ function differenceLimits(results: Results): string[] {
           still.length === 1 ? "is" : "are"
         } exactly 0, no item having changed (${
           placesText(still, results)
-        }): an interval of no width there is a bootstrap with nothing to draw from, not a proof of no effect`,
+        }): that none changed is no proof of no effect, as the bound shows`,
       ]
       : []),
     ...(bounds.length > 0

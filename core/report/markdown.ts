@@ -142,7 +142,9 @@ function record(results: Results): string {
   const { resamples, seed } = statistics;
   return [
     `- Run \`${id}\`: Plumbline ${engine.plumbline}, Deno ${engine.deno}, ${engine.runtime}.`,
-    `- Intervals: ${levelText(results)}. Proportions: Wilson; paired differences of proportions: Tango's score interval; other metrics: Student's t. Where items ` +
+    `- Intervals: ${
+      levelText(results)
+    }. Proportions: Wilson; paired differences of proportions: Tango's score interval; other metrics: Student's t. Where items ` +
     `share a question, each with the error (CR2) and the degrees of freedom of these clusters. Where all clusters are alike, Wilson counts one as ` +
     `an observation; where all changed alike, an exact bound on the share of others.`,
     `- p-values: two-sided. Sign flip: over clusters, all patterns of signs, or ${

@@ -168,9 +168,16 @@ export function editsText(edits: Results["treatments"][number]["arms"][number]["
 
 const METHODS: Readonly<Record<Estimate["method"], string>> = {
   wilson: "Wilson's score interval for a proportion of independent items, or of clusters that are all alike",
-  bootstrap: "a percentile bootstrap over clusters",
-  "paired bootstrap": "a percentile bootstrap over clusters of the paired differences",
+  score: "Tango's score interval for a paired difference of proportions",
+  t: "Student's t",
+  "cluster wilson":
+    "Wilson's score interval with the effective number of items and Student's quantile, over clusters",
+  "cluster score":
+    "Tango's score interval with the effective number of pairs and Student's quantile, over clusters",
+  "cluster t": "Student's t with the error (CR2) and the degrees of freedom of the clusters",
+  "seeds t": "Student's t over seeds and clusters both",
   bound: "an exact bound on the share of clusters that behave otherwise, where all clusters changed alike",
+  constant: "none, all values being equal",
 };
 
 function statisticsSentences(results: Results): string[] {
@@ -183,9 +190,9 @@ function statisticsSentences(results: Results): string[] {
   const changes = metrics.map(({ difference }) => difference);
   const tests = changes.filter((difference) => difference?.mcnemar !== undefined).length;
   return [
-    `Intervals are at ${levelText(results)}; bootstraps draw ${
+    `Intervals are at ${levelText(results)}; a sign-flip test whose patterns are too many to count draws ${
       count(statistics.resamples)
-    } resamples, seed ${statistics.seed}.`,
+    } of them, seed ${statistics.seed}.`,
     `Intervals of levels, with their number: ${used(metrics.map(({ estimate }) => estimate))}.`,
     ...(changes.some((each) => each)
       ? [`Differences are from the untouched model on the same items; their intervals: ${used(changes)}.`]

@@ -107,7 +107,7 @@ export function valueOf(batch: readonly Planned[], row: number, { outputs }: Rep
   }, 0);
 }
 
-/** One sample's numbers of an output, copied; of raw values those of its own tokens. */
+/** One sample's numbers of an output, a view of it; of raw values those of its own tokens. */
 export function rowOf(
   { data, dims }: TensorData,
   batch: readonly Planned[],
@@ -115,7 +115,7 @@ export function rowOf(
 ): Float32Array {
   const size = data.length / batch.length, columns = dims.at(-1)!;
   const isRaw = dims.length === 3 && dims[1] !== 1;
-  return (data as Float32Array).slice(
+  return (data as Float32Array).subarray(
     row * size,
     row * size + (isRaw ? sample.tokens.length * columns : size),
   );

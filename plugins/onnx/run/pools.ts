@@ -25,17 +25,17 @@ export function countsOf(planned: readonly Planned[], batch: number) {
   };
 }
 
-/** What the graph leaves to do: means from sums, roots, padding as zero, and P times a gradient of log P, in float64. */
+/** A copy of what the graph gave, with what it leaves to do: means from sums, roots, padding as zero, and P times a gradient of log P, in float64. */
 export function finish(
   raw: Float32Array,
   { pool }: Observation,
   { counted, padded, scale }: { readonly counted: number; readonly padded: number; readonly scale: number },
 ): Float32Array | Float64Array {
   if (pool === "max") {
-    if (counted === padded && scale === 1) return raw;
+    if (counted === padded && scale === 1) return raw.slice();
     return Float64Array.from(raw, (value) => scale * (counted < padded ? Math.max(value, 0) : value));
   }
   if (pool === "mean") return Float64Array.from(raw, (sum) => scale * sum / padded);
   if (pool === "rms") return Float64Array.from(raw, (sum) => scale * Math.sqrt(sum / padded));
-  return scale === 1 ? raw : Float64Array.from(raw, (value) => scale * value);
+  return scale === 1 ? raw.slice() : Float64Array.from(raw, (value) => scale * value);
 }

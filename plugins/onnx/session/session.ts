@@ -16,15 +16,25 @@ export interface Session extends AsyncDisposable {
  * @param model ONNX bytes with external data at real paths without their first slash. */
 export async function openSession(model: Uint8Array, options: SessionOptions): Promise<Session> {
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-  // A call to a dead Worker never settles, so every call races its death.
-  const { promise: death, reject: die } = Promise.withResolvers<never>();
-  death.catch(() => {});
+  // A call to a dead Worker never settles, so its death refuses those that wait. (A race with one promise of death would keep every reply
+  // alive as long as the session.)
+  const waiting = new Set<(reason: Error) => void>();
+  let death: Error | undefined;
+  const die = (reason: Error) => {
+    death ??= reason;
+    for (const refuse of waiting) refuse(death);
+  };
   worker.addEventListener("error", (event) => {
     event.preventDefault();
     die(new Error(`Cannot run the graph: the runtime's Worker died: ${event.message}`));
   });
   const runtime = comlink.wrap<Runtime>(worker);
-  const alive = <T>(call: Promise<T>) => Promise.race([call, death]);
+  const alive = <T>(call: Promise<T>) =>
+    new Promise<T>((resolve, reject) => {
+      if (death) return reject(death);
+      waiting.add(reject);
+      call.then(resolve, reject).finally(() => waiting.delete(reject));
+    });
   try {
     await alive(runtime.open(comlink.transfer(model, [model.buffer as ArrayBuffer]), options));
   } catch (error) {

@@ -23,9 +23,9 @@ function createRuntime(): Runtime {
       const presents = keep ? [...shapes.keys()].map(presentName) : [];
       const result = await session.run({ ...given, ...kept }, [...fetch, ...presents]);
       const outputs = Object.fromEntries(fetch.map((name) => [name, dataOf(result[name]!)]));
-      if (!keep) return handOver({ outputs });
+      if (!keep) return { outputs };
       caches.set(++lastCache, new Map([...shapes.keys()].map((name) => [name, result[presentName(name)]!])));
-      return handOver({ outputs, cache: lastCache });
+      return { outputs, cache: lastCache };
     },
     drop: (cache: number) => void caches.delete(cache),
     async close() {
@@ -33,12 +33,6 @@ function createRuntime(): Runtime {
       await session?.release();
     },
   };
-}
-
-/** Moves the numbers instead of copying them: what stayed here would wait for a collection that this small heap hardly ever needs. */
-function handOver(reply: Reply): Reply {
-  const buffers = Object.values(reply.outputs).map(({ data }) => data.buffer as ArrayBuffer);
-  return comlink.transfer(reply, [...new Set(buffers)]);
 }
 
 function sessionOptions({ threads, packed }: SessionOptions): ort.InferenceSession.SessionOptions {
