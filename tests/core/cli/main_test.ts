@@ -53,6 +53,9 @@ async function inFolder(work: (folder: string) => Promise<void>, matrix: unknown
   }
 }
 
+/** How whoever runs these tests calls Deno. */
+const DENO = Deno.execPath().includes("_npx") ? `npx -y deno@${Deno.version.deno}` : "deno";
+
 Deno.test("eval runs a matrix in the user's folder, and report writes the same files again", () =>
   inFolder(async (folder) => {
     const first = await plumbline(folder, "eval", "demo.json", ...FAKES);
@@ -61,7 +64,7 @@ Deno.test("eval runs a matrix in the user's folder, and report writes the same f
       .filter((name) => name.startsWith("demo-"));
     assertStringIncludes(
       first.out,
-      `Results: ${folder}/results/${run}\nOpen them: deno task --config ${ROOT}deno.json serve\n`,
+      `Results: ${folder}/results/${run}\nOpen them: ${DENO} task --config ${ROOT}deno.json serve\n`,
     );
     assertMatch(first.out, /riddles +24 +\d+\.\d \[/);
     assertStringIncludes(first.out, "Cells: 4 computed, 0 found");
