@@ -38,7 +38,7 @@ Deno.test("methodsText() says model, revision, data, controls and the methods th
       "gave 20 of its 20 items, with protocol lm-eval",
       "edits 3 units: scale 0 at layers.2.mlp.act",
       "random, 3 sets of as many units drawn at random, as many in each tap as are treated",
-      "Intervals are at 95 %; bootstraps draw 10,000 resamples, seed 0",
+      "Intervals are at 95 %; a sign-flip test whose patterns are too many to count draws 10,000 of them, seed 0",
       "Wilson's score interval",
       "McNemar's exact test",
     ]
