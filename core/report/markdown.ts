@@ -58,7 +58,7 @@ function claimsParts(results: Results): string[] {
     return [
       claimTitle(each, results),
       claimText(each),
-      `**${verdict}**`,
+      verdict,
       rest.join(": ").replaceAll("; ", "\n"),
     ];
   });
