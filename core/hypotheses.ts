@@ -54,11 +54,7 @@ export function planHypotheses(
     };
     const find = (kind: string, wanted: string, known: readonly string[]) => {
       if (!known.includes(wanted)) {
-        refuse(
-          `names the ${kind} ${JSON.stringify(wanted)}${suggest(wanted, known)}, wanted one of ${
-            known.join(", ")
-          }`,
-        );
+        refuse(`names the ${kind} ${JSON.stringify(wanted)}${suggest(wanted, known)}`);
       }
     };
     if (names.has(name)) refuse("stands twice, wanted once");

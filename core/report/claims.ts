@@ -27,17 +27,18 @@ export function claimText({ hypothesis, metric, sets }: HypothesisResult): strin
   return `${metric.name} of ${benchmark} under ${treatment} ${way} ${against}${within}`;
 }
 
-/** What came out: "effect: diff -69.8 [-83.3, -54.2], p = 0.048, adjusted 0.048; p over sets 0.048". */
-export function verdictOf(result: HypothesisResult): string {
-  const { verdict, difference, metric, p, adjusted, tested, sets, reason, headroom } = result;
-  const parts = [
+/** What a verdict rests on: "diff -69.8 [-83.3, -54.2]", "p = 0.048, adjusted 0.048", "over sets p = 0.048". */
+export function evidenceTexts(result: HypothesisResult): string[] {
+  const { hypothesis: { guard }, verdict, difference, metric, p, adjusted, tested, sets, reason, headroom } =
+    result;
+  return [
     `diff ${estimateText(difference, metric, true)}`,
     tested ? `${pText(p)}, adjusted ${pText(adjusted).replace("p ", "").replace("= ", "")}` : "not tested",
-    ...(sets ? [`over sets ${pText(sets.p)}`] : []),
+    // A guard is a test over items alone.
+    ...(sets && !guard ? [`over sets ${pText(sets.p)}`] : []),
     ...(headroom ? [`headroom ${estimateText(headroom, metric, true)}`] : []),
     ...(verdict === "effect" || verdict === "not worse" ? [] : [reasonIn(result, reason)]),
   ];
-  return `${verdict}: ${parts.join("; ")}`;
 }
 
 /** When the hypotheses were sealed; undefined where there are none. */

@@ -1,7 +1,7 @@
 /** report.md: the table, every metric, and what it takes to make the numbers again. */
 import type { CellResult, Results } from "../results.ts";
 import { provenanceNotes } from "../provenance/notes.ts";
-import { claimText, claimTitle, verdictOf } from "./claims.ts";
+import { claimText, claimTitle, evidenceTexts } from "./claims.ts";
 import { foundIn, foundName, foundText } from "./found.ts";
 import { countText, estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 import { gridsOf } from "./grid.ts";
@@ -53,15 +53,12 @@ export function reportMarkdown(results: Results): string {
 function claimsParts(results: Results): string[] {
   const judged = results.hypotheses?.judged ?? [];
   if (judged.length === 0) return [];
-  const lines = judged.map((each) => {
-    const [verdict = "", ...rest] = verdictOf(each).split(": ");
-    return [
-      claimTitle(each, results),
-      claimText(each),
-      verdict,
-      rest.join(": ").replaceAll("; ", "\n"),
-    ];
-  });
+  const lines = judged.map((each) => [
+    claimTitle(each, results),
+    claimText(each),
+    each.verdict,
+    evidenceTexts(each).join("\n"),
+  ]);
   return [
     "## Hypotheses",
     rows([["Hypothesis", "Claim", "Verdict", "Evidence"], ...lines]),

@@ -1,7 +1,7 @@
 /** The table that a run ends with on the terminal. */
 import type { Results } from "../results.ts";
 import { provenanceNotes } from "../provenance/notes.ts";
-import { claimText, claimTitle, sealText, verdictOf } from "./claims.ts";
+import { claimText, claimTitle, evidenceTexts, sealText } from "./claims.ts";
 import { foundIn, foundName, foundText } from "./found.ts";
 import { type Grid, type GridRow, gridsOf } from "./grid.ts";
 import { acquiescenceText, scaledCells, SCALES_NOTE, scaleText, scaleTitle, verdictText } from "./scales.ts";
@@ -58,7 +58,7 @@ function claimsBlock(
       "",
       ...fold(claimTitle(each, results), width - 2).map((line) => `  ${paint.bold(line)}`),
       ...indented(claimText(each)),
-      ...indented(verdictOf(each)),
+      ...indented(`${each.verdict}: ${evidenceTexts(each).join("; ")}`),
     ]),
   ];
 }

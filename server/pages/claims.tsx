@@ -1,5 +1,5 @@
 /** Hypotheses of a run, what they say and what came out. */
-import { claimText, claimTitle, type Results, sealText, verdictOf } from "../../core/mod.ts";
+import { claimText, claimTitle, evidenceTexts, type Results, sealText } from "../../core/mod.ts";
 
 export function Claims({ results }: { readonly results: Results }) {
   const judged = results.hypotheses?.judged ?? [];
@@ -9,19 +9,16 @@ export function Claims({ results }: { readonly results: Results }) {
       <h2 id="hypotheses">Hypotheses</h2>
       <p class="note">{sealText(results)}.</p>
       <dl class="claims">
-        {judged.map((each) => {
-          const [verdict = "", ...evidence] = verdictOf(each).split(": ");
-          return (
-            <div>
-              <dt>
-                {claimTitle(each, results)}{" "}
-                <strong class={`verdict ${verdict.replaceAll(" ", "-")}`}>{verdict}</strong>
-              </dt>
-              <dd>{claimText(each)}</dd>
-              <dd class="sub">{evidence.join(": ")}</dd>
-            </div>
-          );
-        })}
+        {judged.map((each) => (
+          <div>
+            <dt>
+              {claimTitle(each, results)}{" "}
+              <strong class={`verdict ${each.verdict.replaceAll(" ", "-")}`}>{each.verdict}</strong>
+            </dt>
+            <dd>{claimText(each)}</dd>
+            <dd class="sub">{evidenceTexts(each).join("; ")}</dd>
+          </div>
+        ))}
       </dl>
     </section>
   );

@@ -1,12 +1,14 @@
 /** Hypotheses: what is refused before anything is computed, what is sealed, and what is judged by. */
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { judgeHypotheses, type Measured, planHypotheses, sealHypotheses } from "../../core/hypotheses.ts";
-import { claimText, sealText, verdictOf } from "../../core/report/claims.ts";
+import { claimText, evidenceTexts, sealText } from "../../core/report/claims.ts";
 import { parseMatrix } from "../../core/matrix.ts";
 import { UserError } from "../../core/error.ts";
 import { createRandom } from "../../core/random.ts";
 import type { PlannedBenchmark } from "../../core/plan_benchmarks.ts";
+import { reportMarkdown } from "../../core/report/markdown.ts";
 import type { Results } from "../../core/results.ts";
+import { fill } from "../server/made_up.ts";
 import { createMemoryStore } from "../../core/store/memory.ts";
 
 const ACC = { name: "acc", title: "Accuracy", binary: true, higherIsBetter: true };
@@ -149,7 +151,7 @@ Deno.test("judgeHypotheses() compares with a control of one set item by item, an
     { hypothesis: _other, difference: same, ...wanted } = other!;
   assertEquals([rest, difference.value, difference.mcnemar], [wanted, same.value, same.mcnemar]);
   assertEquals(claimText(one!), "acc of riddles under muted is lower than under important");
-  assert(!verdictOf(one!).includes("over sets"));
+  assert(!evidenceTexts(one!).join().includes("over sets"));
 
   // A control that falls as far leaves nothing of the effect.
   const [none] = judged([claim], measured(cells, [FALLEN]));
@@ -196,7 +198,7 @@ Deno.test("judgeHypotheses() says not identifiable where the untouched model kno
   const cells = { "riddles/untouched": guess, "riddles/muted": level(() => random.below(4) === 0) };
   const [result] = judged([{ ...CLAIM, control: "untouched", baseline: 0.25 }], measured(cells, []));
   assertEquals(result!.verdict, "not identifiable");
-  assert(verdictOf(result!).includes("headroom"));
+  assert(evidenceTexts(result!).join().includes("headroom"));
   assertThrows(
     () => judged([{ ...CLAIM, baseline: "riddles (answers only)" }], measured(cells, [guess])),
     UserError,
@@ -236,4 +238,14 @@ Deno.test("claimText() says a claim with its control, and a guard with its margi
   );
   assertEquals(claimText(claim!), "acc of riddles under muted is lower than under random (2 sets)");
   assertEquals(claimText(guard!), "acc of riddles under muted does not fall by 2.0 points against untouched");
+});
+
+Deno.test("reportMarkdown() gives each hypothesis a row, its verdict as plain text", () => {
+  const cells = { "riddles/untouched": UNTOUCHED, "riddles/muted": FALLEN };
+  const list = judged([CLAIM], measured(cells, Array.from({ length: 39 }, () => UNTOUCHED)));
+  const results = fill(createMemoryStore(), { items: 20 });
+  const text = reportMarkdown({ ...results, hypotheses: { hash: "abc", judged: list } });
+  const row =
+    "| riddles fall (primary) | acc of riddles under muted is lower than under random (39 sets) | effect | diff ";
+  assertStringIncludes(text, row);
 });

@@ -16,6 +16,10 @@ const { values } = parseArgs({
   options: { mapped: { type: "boolean", default: false }, samples: { type: "string", default: "10000" } },
 });
 const SAMPLES = Number(values.samples), CHUNK = 100, WANTED_GB = 2.5;
+const LOOK = Math.min(1000, SAMPLES / 10);
+if (!(SAMPLES >= 1000 && LOOK % CHUNK === 0)) {
+  throw new Error(`Cannot watch ${values.samples} texts: wanted a multiple of 1000`);
+}
 const SITES = ["mlp.gate", "mlp.up", "attn.q", "attn.k", "attn.v"];
 const observe: readonly Observation[] = Array.from(
   { length: LAYERS },
@@ -49,7 +53,7 @@ console.log(`after 8 x 128 tokens: ${memory().now.toFixed(2)} GB`);
 const held: number[] = [];
 for (let done = 0; done < SAMPLES; done += CHUNK) {
   await run(Array.from({ length: CHUNK }, (_, i) => text(done + i)));
-  if ((done + CHUNK) % Math.min(1000, SAMPLES / 10) === 0) {
+  if ((done + CHUNK) % LOOK === 0) {
     held.push(memory().now);
     console.log(`after ${done + CHUNK} texts: ${held.at(-1)!.toFixed(2)} GB`);
   }
@@ -58,6 +62,6 @@ const growth = held.at(-1)! - held[0]!, { peak } = memory();
 console.log(
   `peak ${peak.toFixed(2)} GB, wanted under ${WANTED_GB}; grown by ${
     growth.toFixed(2)
-  } GB since the first 1,000, wanted under 0.05`,
+  } GB since the first ${LOOK}, wanted under 0.05`,
 );
 if (peak >= WANTED_GB || growth >= 0.05) Deno.exit(1);
