@@ -10,21 +10,7 @@ import { createMemoryStore } from "../../core/store/memory.ts";
 import { summarise } from "../../core/summary.ts";
 import { parseUnitsFile } from "../../core/units.ts";
 import { FOUND, plan, SCORE } from "../fake_plan.ts";
-import { testContext } from "../support.ts";
-
-const UNUSED: Results["run"] = {
-  startedAt: "",
-  finishedAt: "",
-  elapsedMs: 0,
-  command: [],
-  computedCells: 0,
-  reusedCells: 0,
-  tokens: 0,
-  tokensPerSecond: 0,
-  peakMemoryMb: 0,
-  threads: 0,
-  platform: "",
-};
+import { testContext, UNUSED } from "../support.ts";
 
 async function results(matrix: Record<string, unknown>, store = createMemoryStore()): Promise<Results> {
   const planned = await plan({ matrix: { treatments: [FOUND], ...matrix } });

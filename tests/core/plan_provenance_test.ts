@@ -25,21 +25,7 @@ import scorers from "../../plugins/scorers/mod.ts";
 import riddles from "../fake_benchmark.ts";
 import { fakePlugin } from "../fake_model.ts";
 import { ENGINE, FOUND, MUTED, newLog, SCORE } from "../fake_plan.ts";
-import { testContext } from "../support.ts";
-
-const UNUSED: Results["run"] = {
-  startedAt: "",
-  finishedAt: "",
-  elapsedMs: 0,
-  command: [],
-  computedCells: 0,
-  reusedCells: 0,
-  tokens: 0,
-  tokensPerSecond: 0,
-  peakMemoryMb: 0,
-  threads: 0,
-  platform: "",
-};
+import { testContext, UNUSED } from "../support.ts";
 
 /** Proverbs with a text: `from` and `count` of a list, told in capitals and with one word changed on request. */
 const SAYINGS = [

@@ -12,23 +12,9 @@ import { summarise } from "../../core/summary.ts";
 import { loadScores } from "../../core/unit_scores.ts";
 import { fakeBackend, type FakeLog, fakePlugin } from "../fake_model.ts";
 import { type Change, FOUND, keys, newLog, plan, SCORE } from "../fake_plan.ts";
-import { testContext } from "../support.ts";
+import { testContext, UNUSED } from "../support.ts";
 
 const GATE = "layers.0.mlp.gate";
-const UNUSED: Results["run"] = {
-  startedAt: "",
-  finishedAt: "",
-  elapsedMs: 0,
-  command: [],
-  computedCells: 0,
-  reusedCells: 0,
-  tokens: 0,
-  tokensPerSecond: 0,
-  peakMemoryMb: 0,
-  threads: 0,
-  platform: "",
-};
-
 const scored = (change: Record<string, unknown> = {}, more: Change = {}) =>
   plan({ ...more, matrix: { treatments: [{ ...FOUND, ...change }] } });
 const steps = (score: unknown, select: unknown = { top: 2 }) => [

@@ -7,7 +7,7 @@ import { loadRegistry } from "../../core/registry.ts";
 import { run } from "../../core/runner.ts";
 import { createMemoryStore } from "../../core/store/mod.ts";
 import { summarise } from "../../core/summary.ts";
-import { testContext } from "../support.ts";
+import { testContext, UNUSED } from "../support.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const MATRIX = `${ROOT}benchmarks/matrices/demo.json`;
@@ -30,20 +30,6 @@ const golden: Readonly<Record<string, Readonly<Record<string, Figures>>>> =
 const MARGIN = 4e-3;
 /** What double arithmetic may lose in a mean of 96 values of at most 1. */
 const ROUNDING = 1e-12;
-
-const UNUSED: Results["run"] = {
-  startedAt: "",
-  finishedAt: "",
-  elapsedMs: 0,
-  command: [],
-  computedCells: 0,
-  reusedCells: 0,
-  tokens: 0,
-  tokensPerSecond: 0,
-  peakMemoryMb: 0,
-  threads: 0,
-  platform: "",
-};
 
 async function planDemo() {
   return await planRun(parseMatrix(Deno.readTextFileSync(MATRIX), MATRIX), {

@@ -10,24 +10,10 @@ import { run } from "../../core/runner.ts";
 import { createMemoryStore } from "../../core/store/mod.ts";
 import { summarise } from "../../core/summary.ts";
 import { parseUnitsFile } from "../../core/units.ts";
-import { testContext } from "../support.ts";
+import { testContext, UNUSED } from "../support.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const MATRIX = `${ROOT}benchmarks/matrices/scored.json`;
-const UNUSED: Results["run"] = {
-  startedAt: "",
-  finishedAt: "",
-  elapsedMs: 0,
-  command: [],
-  computedCells: 0,
-  reusedCells: 0,
-  tokens: 0,
-  tokensPerSecond: 0,
-  peakMemoryMb: 0,
-  threads: 0,
-  platform: "",
-};
-
 const lines: string[] = [];
 const context = testContext({ log: (line) => lines.push(line) });
 const store = createMemoryStore();
