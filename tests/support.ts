@@ -1,6 +1,5 @@
 /** Where tests find what is not in the repository, and what stands in for the world. */
-import type { Context } from "../core/mod.ts";
-import type { Results } from "../core/mod.ts";
+import type { Context, Results } from "../core/mod.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 

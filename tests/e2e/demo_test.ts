@@ -1,7 +1,7 @@
 /** The demo from its matrix to its results on the real backend: what was planted in the model's weights is what comes out. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { parseMatrix } from "../../core/matrix.ts";
-import type { CellResult, MetricResult, Results } from "../../core/mod.ts";
+import type { CellResult, MetricResult } from "../../core/mod.ts";
 import { planRun } from "../../core/plan.ts";
 import { loadRegistry } from "../../core/registry.ts";
 import { run } from "../../core/runner.ts";
