@@ -240,7 +240,8 @@ export interface Model extends AsyncDisposable {
   /** Number of units at a tap: columns, or query heads at "attn.head".
    * @throws {UserError} when the model has no such tap. */
   units(tap: Tap): number;
-  /** @throws {UserError} for a prompt and continuation over the context length, two leading BOS ids, or an edit of a tap or unit that the model lacks. */
+  /** @throws {UserError} when it is called, before anything is read of it: for a prompt and continuation over the context length, two leading
+   * BOS ids, or an edit of a tap or unit that the model lacks. */
   score(requests: readonly ScoreRequest[], options?: ScoreOptions): AsyncIterable<ScoredBatch>;
   /** Greedy, token by token, with a key-value cache. */
   generate(prompts: readonly (readonly number[])[], options: GenerateOptions): AsyncIterable<Generation>;

@@ -59,7 +59,7 @@ export async function interchange(
   units: readonly Unit[],
   samples: readonly RunSample[],
 ): Promise<Edit[][]> {
-  const recordings = await record(source, samples, byTap(units).map(({ tap }) => tap));
+  const recordings = await record(source, samples, partsOf(source, units).map(({ tap }) => tap));
   return recordings.map((recorded) => setFrom(units, recorded));
 }
 
@@ -76,7 +76,7 @@ export async function meanAblation(
   units: readonly Unit[],
   { reference, over = "all" }: MeanOptions,
 ): Promise<Edit[]> {
-  const parts = byTap(units);
+  const parts = partsOf(model, units);
   const observe = parts.map(({ tap }): Observation => ({ tap, quantity: "activation", pool: "sum", over }));
   const { observed, positions } = await model.run(reference, { observe });
   const tokens = reference.reduce((sum, { prompt }, i) => {
@@ -118,7 +118,7 @@ export async function resampleAblation(
       `Cannot resample on ${model.info.name}: ${samples.length} samples, wanted two or more to take from one another`,
     );
   }
-  const recordings = await record(model, samples, byTap(units).map(({ tap }) => tap));
+  const recordings = await record(model, samples, partsOf(model, units).map(({ tap }) => tap));
   const circle = createRandom(`${seed}/resample`).shuffle(samples.map((_, i) => i));
   const edits: Edit[][] = [];
   circle.forEach((own, i) => {
@@ -146,6 +146,18 @@ function moved(
     positions: positions.slice(from, to).map((position) => position + shift),
     values: values.subarray(from * columns, to * columns),
   };
+}
+
+/** As byTap(). @throws {UserError} for a unit that the model lacks, which else only the edit that is made of it would show. */
+function partsOf(model: Observer, units: readonly Unit[]) {
+  for (const { tap, index } of units) {
+    const count = model.units(tap);
+    if (Number.isInteger(index) && index >= 0 && index < count) continue;
+    throw new UserError(
+      `Cannot record ${tap} on ${model.info.name}: unit is ${index}, wanted a whole number in [0, ${count})`,
+    );
+  }
+  return byTap(units);
 }
 
 /** Taps in the order in which they first appear, their units ascending and each once. */

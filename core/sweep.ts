@@ -8,7 +8,7 @@ import type { Edit, Model, ScoreRequest, ScoreResult } from "./model.ts";
 import { createRandom } from "./random.ts";
 import { estimateChange } from "./stats/mod.ts";
 import { createAnswers } from "./sweep_answers.ts";
-import { decide, type Direction, looksOf, type Runner, type Verdict } from "./sweep_race.ts";
+import { decide, type Direction, DIRECTIONS, looksOf, type Runner, type Verdict } from "./sweep_race.ts";
 import { predictArm, type UnitEffects } from "./sweep_screen.ts";
 
 /** Edits under a name. */
@@ -103,6 +103,7 @@ export async function sweep(
   const { arms, race, seed = 0, signal, onProgress } = options, total = requests.length;
   const order = requests.map((_, index) => index);
   const course = race ? createCourse(race, { arms, total }) : undefined;
+  refuseEarly(model, requests, options);
   const taken = race ? createRandom(`${seed}/sweep`).shuffle(order) : order;
   const answers = createAnswers(model, requests, options);
   const base: number[] = [], values = arms.map((): number[] => []);
@@ -131,6 +132,20 @@ export async function sweep(
     })),
     tokens: answers.tokens(),
   };
+}
+
+/** Lets the model look at every item and every arm, since most are asked for only later. Arms stand by the shortest text, in which a recording
+ * must have its place. Nothing is computed: the answers are not read. */
+function refuseEarly(
+  model: Pick<Model, "score">,
+  requests: readonly ScoreRequest[],
+  { arms, base = [] }: SweepOptions,
+): void {
+  const length = ({ prompt, continuations }: ScoreRequest) =>
+    prompt.length + Math.max(0, ...continuations.map((ids) => ids.length - 1));
+  const shortest = requests.reduce((a, b) => length(b) < length(a) ? b : a);
+  const armed = arms.map(({ edits }) => ({ ...shortest, edits: [...shortest.edits ?? [], ...edits] }));
+  model.score([...requests, ...armed], { edits: base });
 }
 
 function changesOf(values: readonly number[], base: readonly number[]): number[] {
@@ -212,10 +227,11 @@ function check(
   }
   if (!(level > 0 && level < 1)) refuse(`level is ${level}`, "a number in (0, 1)");
   if (!race) return;
-  const { top, first = 6, level: sure = 0.95 } = race;
+  const { top, by, first = 6, level: sure = 0.95 } = race;
   if (!(Number.isInteger(top) && top >= 1 && top < arms.length)) {
     refuse(`the race is for the top ${top} of ${arms.length} arms`, `a whole number in [1, ${arms.length})`);
   }
+  if (!DIRECTIONS.includes(by)) refuse(`the race is by ${JSON.stringify(by)}`, DIRECTIONS.join(", "));
   if (!(Number.isInteger(first) && first >= 3)) {
     refuse(`the race begins after ${first} items`, "a whole number from 3");
   }

@@ -28,7 +28,8 @@
 import { studentTail } from "./stats/student.ts";
 
 /** What makes an effect large: its size, its fall or its rise. */
-export type Direction = "magnitude" | "decrease" | "increase";
+export const DIRECTIONS = ["magnitude", "decrease", "increase"] as const;
+export type Direction = typeof DIRECTIONS[number];
 export type Verdict = "in" | "out" | "open";
 
 /** Each look takes this many times the items of the one before. */

@@ -126,6 +126,27 @@ Deno.test("meanAblation() counts the tokens that `over` names", async () => {
   );
 });
 
+Deno.test("ablations and interchange() refuse a unit that the model lacks before they run it", async () => {
+  const run = () => Promise.reject(new Error("computed")), model = { ...observer(), run };
+  const samples = [{ prompt: [1] }, { prompt: [2] }];
+  for (const index of [3, -1, 0.5]) {
+    const units = [{ tap: GATE, index }];
+    for (
+      const task of [
+        () => meanAblation(model, units, { reference: samples }),
+        () => resampleAblation(model, units, { samples, seed: 0 }),
+        () => interchange(model, units, samples),
+      ]
+    ) {
+      await assertRejects(
+        task,
+        UserError,
+        `Cannot record ${GATE} on watched: unit is ${index}, wanted a whole number in [0, 3)`,
+      );
+    }
+  }
+});
+
 /** Which sample each takes from: its first token is its number. */
 async function donors(count: number, seed: number): Promise<number[]> {
   const samples = Array.from({ length: count }, (_, i) => ({ prompt: [i, i] }));

@@ -376,6 +376,10 @@ Deno.test("sweep() refuses what does not suit before anything is computed", asyn
       "Cannot sweep: the race is for the top 4 of 4 arms, wanted a whole number in [1, 4)",
     ],
     [
+      { race: { top: 1, by: "magntude" as typeof by } },
+      'Cannot sweep: the race is by "magntude", wanted magnitude, decrease, increase',
+    ],
+    [
       { race: { top: 1, by, first: 2 } },
       "Cannot sweep: the race begins after 2 items, wanted a whole number from 3",
     ],
