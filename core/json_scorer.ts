@@ -9,6 +9,7 @@ import { z } from "zod";
 import { sha256 } from "./hash.ts";
 import type { Observation, Tap } from "./model.ts";
 import { SITES } from "./model.ts";
+import { faultOf } from "./observation.ts";
 import { PASS_OPTIONS, POOLING } from "./passes.ts";
 import { parseWith } from "./schema.ts";
 import {
@@ -62,13 +63,16 @@ const ScorerSchema = z.strictObject({
   const named = (name: string) => passes.find((pass) => pass.name === name);
   const places = ({ sites = [], taps = [] }: PassSpec) =>
     JSON.stringify([[...sites].sort(), [...taps].sort()]);
-  passes.forEach(({ set, objective, quantity, sites = [], taps = [] }, i) => {
+  passes.forEach(({ set, objective, quantity, pool, over, padding, sites = [], taps = [] }, i) => {
     if (!sets.includes(set)) refuse(`wanted one of the sets ${sets.join(", ")}`, ["passes", i, "set"]);
     const hasHeads = [...sites, ...taps].some((place) => place.endsWith("attn.head"));
     if (hasHeads && (quantity === "activation" || quantity === "gradient")) {
       refuse(`at attn.head ${quantity}s are not one a head, wanted a product`, ["passes", i, "quantity"]);
     }
-    if (quantity !== "activation" && !objective) refuse(`a ${quantity} wants an objective`, ["passes", i]);
+    for (const place of [...sites, ...taps]) {
+      const fault = faultOf({ tap: place as Tap, quantity, pool, over, padding }, objective);
+      if (fault) refuse(`no ${quantity} of ${place}: ${fault.state}, wanted ${fault.wanted}`, ["passes", i]);
+    }
   });
   const first = named(combine.terms[0]!.pass);
   combine.terms.forEach(({ pass }, i) => {

@@ -10,6 +10,7 @@ export { canonicalJson, sha256 } from "./hash.ts";
 export * from "./intervention.ts";
 export * from "./label_shares.ts";
 export * from "./model.ts";
+export { type Fault, faultOf, spanOf } from "./observation.ts";
 export * from "./patching.ts";
 export * from "./plugin.ts";
 export * from "./prompt.ts";

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { faultText, UserError } from "./error.ts";
 import type { Capability, Model, Observation } from "./model.ts";
+import { faultOf, PADDINGS, POOLS, QUANTITIES, spanOf, STRETCHES } from "./observation.ts";
 import { parseWith } from "./schema.ts";
 import type { Pass, PassSample, Scorer, ScorerInput } from "./scorer.ts";
 
@@ -27,10 +28,10 @@ export const BATCH = 16;
 
 /** What may be asked of a pass; shared with scorers that are JSON. */
 export const POOLING = {
-  quantity: z.enum(["activation", "gradient", "product", "direct"]),
-  pool: z.enum(["mean", "max", "last", "rms", "sum"]),
-  over: z.enum(["all", "prompt", "completion"]).default("all"),
-  padding: z.enum(["skip", "zero"]).default("skip"),
+  quantity: z.enum(QUANTITIES),
+  pool: z.enum(POOLS).exclude(["none"]),
+  over: z.enum(STRETCHES).default("all"),
+  padding: z.enum(PADDINGS).default("skip"),
 };
 export const PASS_OPTIONS = {
   weight: z.enum(["none", "objective"]).default("none"),
@@ -120,12 +121,11 @@ export const isGradient = ({ quantity }: Observation) => quantity === "gradient"
 
 function checkObservations({ observe, objective, weight }: Pass, model: Units, refuse: Refuse): void {
   const seen = new Set<string>();
-  for (const { tap, quantity } of observe) {
+  for (const observation of observe) {
+    const { tap, quantity } = observation, fault = faultOf(observation, objective?.kind);
     if (seen.has(tap)) refuse(`observes ${tap} twice, wanted each tap once a pass`);
     seen.add(tap);
-    if (quantity !== "activation" && !objective) {
-      refuse(`wants the ${quantity} at ${tap} without an objective, wanted one`);
-    }
+    if (fault) refuse(`cannot observe ${quantity} at ${tap}: ${fault.state}, wanted ${fault.wanted}`);
     try {
       model.units(tap);
     } catch (cause) {
@@ -170,25 +170,9 @@ function checkSample(
     case "cloze":
       if (continuations.length < 2) refuse(`has ${continuations.length} continuations, wanted two or more`);
       return inside("answer", answer, continuations.length);
-    case "crossEntropy":
-      checkSpan(objective.span, { prompt, continuations }, refuse);
-  }
-}
-
-type Span = Extract<Pass["objective"], { readonly kind: "crossEntropy" }>["span"];
-
-function checkSpan(
-  span: Span,
-  { prompt, continuations = [] }: Pick<PassSample, "prompt" | "continuations">,
-  refuse: Refuse,
-): void {
-  const count = continuations.length;
-  if (count > 1 || (span === "completion" && count === 0)) {
-    refuse(`has ${count} continuations, wanted ${span === "completion" ? "one" : "one at most"}`);
-  }
-  const end = prompt.length + (continuations[0]?.length ?? 0);
-  const [from, to] = typeof span !== "string" ? span : span === "prompt" ? [1, prompt.length] : [1, end];
-  if (!(from >= 1 && from < to && to <= end)) {
-    refuse(`has the span [${from}, ${to}), wanted a stretch of one token or more in [1, ${end})`);
+    case "crossEntropy": {
+      const span = spanOf(objective.span, { prompt, continuations });
+      if ("state" in span) refuse(`has ${span.state}, wanted ${span.wanted}`);
+    }
   }
 }

@@ -112,7 +112,14 @@ Deno.test("parseScorer() names the place of what is wrong", () => {
     [pass({ sites: undefined }), 'wanted either "sites" or "taps" at passes[0]'],
     [pass({ sites: undefined, taps: ["layers.0.mlp"] }), "at passes[0].taps[0]"],
     [pass({ set: "items" }), "wanted one of the sets positive, negative at passes[0].set"],
-    [pass({ quantity: "product" }), "a product wants an objective at passes[0]"],
+    [
+      pass({ quantity: "product" }),
+      "no product of mlp.act: there is no objective, wanted one at passes[0]",
+    ],
+    [
+      pass({ quantity: "direct", objective: "logitDifference", pool: "last" }),
+      "no direct of mlp.act: it does not write into the residual, wanted embed",
+    ],
     [pass({ sites: ["attn.head"] }), "not one a head, wanted a product at passes[0].quantity"],
     [pass({ sites: ["mlp.out"] }), "wanted the places of the first term's pass at combine.terms[1].pass"],
     [

@@ -244,7 +244,10 @@ Deno.test("computeScores() says before any computing what is wrong with the pass
     [[pass, pass], 'pass "p" stands twice'],
     [bad({ observe: [product(GATE), product(GATE, { pool: "sum" })] }), "observes layers.0.mlp.gate twice"],
     [bad({ observe: [product("layers.7.mlp.gate")] }), "observes layers.7.mlp.gate, which does not exist"],
-    [bad({ objective: undefined }), "wants the product at layers.0.mlp.gate without an objective"],
+    [
+      bad({ objective: undefined }),
+      "cannot observe product at layers.0.mlp.gate: there is no objective, wanted one",
+    ],
     [
       bad({
         objective: undefined,
@@ -252,6 +255,14 @@ Deno.test("computeScores() says before any computing what is wrong with the pass
         observe: [product(GATE, { quantity: "activation" })],
       }),
       "weighted by an objective that it lacks",
+    ],
+    [
+      bad({ observe: [product(GATE, { quantity: "direct", pool: "last" })] }),
+      "cannot observe direct at layers.0.mlp.gate: the objective is probability, wanted logitDifference",
+    ],
+    [
+      bad({ observe: [product(GATE, { pool: "last", over: "completion" })] }),
+      "last token of the prompt, wanted another pool over the completion",
     ],
     [bad({ samples: [{ ...sample, target: undefined }] }), 'sample 0 of pass "p" has the target undefined'],
     [bad({ samples: [{ ...sample, target: 128 }] }), "has the target 128, wanted a whole number in [0, 128)"],

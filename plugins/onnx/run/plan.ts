@@ -1,6 +1,8 @@
 /** From samples to rows that can be fed, in batches of like length; whatever cannot be run is refused here. */
 import {
   type Edit,
+  type Fault,
+  faultOf,
   type ModelInfo,
   type Observation,
   type RunRequest,
@@ -96,43 +98,27 @@ export function plan(
   }));
 }
 
-/** Matrices and scorers written as JSON reach this untyped. */
-const KNOWN = {
-  quantity: ["activation", "gradient", "product", "direct"],
-  pool: ["none", "mean", "max", "last", "rms", "sum"],
-  over: ["all", "prompt", "completion"],
-  padding: ["skip", "zero"],
-} as const;
-
 /** @throws {UserError} for a tap the model has not, or a quantity that the objective does not give. */
 function checkObservation(
   { shape }: Engine,
-  { tap, quantity, pool, over, padding }: Observation,
+  observation: Observation,
   { request: { objective }, info, taps }: PlanOptions & { readonly taps: ReadonlySet<Tap> },
 ): void {
-  const refuse = (state: string, wanted: string) => {
+  const { tap, quantity } = observation;
+  const refuse = ({ state, wanted }: Fault) => {
     throw new UserError(`Cannot observe ${quantity} at ${tap} on ${info.name}: ${state}, wanted ${wanted}`);
   };
   unitsOf(shape, tap);
-  for (const [name, value] of Object.entries({ quantity, pool, over, padding })) {
-    const known: readonly string[] = KNOWN[name as keyof typeof KNOWN];
-    if (value !== undefined && !known.includes(value)) {
-      refuse(`${name} is ${JSON.stringify(value)}`, known.join(", "));
-    }
-  }
-  if (quantity !== "activation" && !objective) refuse("there is no objective", "one");
+  const fault = faultOf(observation, objective?.kind);
+  if (fault) refuse(fault);
   if (quantity !== "direct") return;
-  const site = tap.replace(/^layers\.\d+\./, "");
-  if (objective?.kind !== "logitDifference") refuse(`the objective is ${objective?.kind}`, "logitDifference");
-  if (!["embed", "attn.head", "attn.out", "mlp.out"].includes(site)) {
-    refuse("it does not write into the residual", "embed, attn.head, attn.out or mlp.out");
-  }
-  if (pool !== "last") refuse(`pool is ${pool}`, '"last"');
   const changed = [...taps].find((edited) =>
     /\.resid_(pre|post)$/.test(edited) ||
-    (site === "attn.head" && edited === tap.replace("attn.head", "attn.out"))
+    (tap.endsWith(".attn.head") && edited === tap.replace("attn.head", "attn.out"))
   );
-  if (changed) refuse(`${changed} is edited, which changes what arrives`, "edits at other taps");
+  if (changed) {
+    refuse({ state: `${changed} is edited, which changes what arrives`, wanted: "edits at other taps" });
+  }
 }
 
 /** The prompt, then each continuation but its last token, as a branch of its own. */

@@ -116,9 +116,18 @@ async function checkPools(name: typeof MODELS[number], which: string, batch?: nu
   const observe = taps.flatMap((tap) =>
     (["activation", "gradient", "product"] as const).flatMap((quantity) =>
       POOLS.flatMap((pool) =>
-        (["all", "prompt", ...(continued ? ["completion"] as const : [])] as const).flatMap((over) =>
-          (["skip", "zero"] as const).map((padding): Observation => ({ tap, quantity, pool, over, padding }))
-        )
+        (["all", "prompt", ...(continued && pool !== "last" ? ["completion"] as const : [])] as const)
+          .flatMap((
+            over,
+          ) =>
+            (["skip", "zero"] as const).map((padding): Observation => ({
+              tap,
+              quantity,
+              pool,
+              over,
+              padding,
+            }))
+          )
       )
     )
   );
