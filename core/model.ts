@@ -79,6 +79,8 @@ export interface Tokenizer {
   /** Beginning-of-sequence id, if the vocabulary has one. */
   readonly bos: number | undefined;
   readonly eos: number | undefined;
+  /** What stands for text outside of the vocabulary, if there is such an id. */
+  readonly unknown?: number | undefined;
   readonly hasChatTemplate: boolean;
   /** `special: true` lets the tokenizer add what it adds by default (BOS, for some); default false. Special tokens written in the
    * text are recognised either way. */
@@ -98,6 +100,8 @@ export interface ScoreRequest {
   readonly continuations: readonly (readonly number[])[];
   /** Edits of this row alone, after those of the call. */
   readonly edits?: readonly Edit[];
+  /** Names the item in messages; default its place in the list. */
+  readonly id?: string;
 }
 
 export interface ScoreResult {
@@ -175,6 +179,8 @@ export interface RunSample {
   readonly continuations?: readonly (readonly number[])[];
   /** Edits of this sample alone, after those of the request. */
   readonly edits?: readonly Edit[];
+  /** Names the sample in messages; default its place in the list. */
+  readonly id?: string;
 }
 
 export interface RunRequest {

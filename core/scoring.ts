@@ -122,8 +122,9 @@ async function runPass(
 
 function keyOf(pass: Pass, { model, tokenBudget }: RunOptions): string {
   const samples = pass.samples.map((sample) => {
-    const { id: _, target = null, against = null, answer = null, group } = sample;
-    return { ...runSampleOf(sample), target, against, answer, group };
+    const { target = null, against = null, answer = null, group } = sample;
+    const { id: _, ...asked } = runSampleOf(sample);
+    return { ...asked, target, against, answer, group };
   });
   const { objective = null, weight = "none", absolute = false, floor = null, batch = BATCH } = pass;
   const observe = pass.observe.map(({ over = "all", padding = "skip", ...rest }) => ({
@@ -143,8 +144,8 @@ function keyOf(pass: Pass, { model, tokenBudget }: RunOptions): string {
   );
 }
 
-function runSampleOf({ prompt, continuations, edits }: PassSample): RunSample {
-  return { prompt, ...(continuations && { continuations }), ...(edits && { edits }) };
+function runSampleOf({ id, prompt, continuations, edits }: PassSample): RunSample {
+  return { id, prompt, ...(continuations && { continuations }), ...(edits && { edits }) };
 }
 
 /** Of like length, unless samples are padded together, which keeps them in order and whole batches in a chunk. */

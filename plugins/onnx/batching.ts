@@ -22,6 +22,11 @@ export function run(ids: readonly number[], generated: boolean): RowToken[] {
   return ids.map((id, i) => ({ id, parent: i - 1, generated }));
 }
 
+/** A request or sample in messages: by its id, else by its place in the list. */
+export function nameOf(index: number, { id }: { readonly id?: string } = {}): string {
+  return id === undefined ? `prompt ${index + 1}` : `item ${id}`;
+}
+
 /** Where a request reads its answer: what follows the token at `token` should be `id`. */
 export interface Pick {
   readonly token: number;
@@ -31,6 +36,8 @@ export interface Pick {
 export interface RowRequest {
   /** Position in the list of requests. */
   readonly index: number;
+  /** As nameOf() gives it. */
+  readonly name: string;
   /** Token after which the continuations begin. */
   readonly last: number;
   readonly continuations: readonly (readonly Pick[])[];
@@ -178,7 +185,7 @@ function createRow(prefixLength: number) {
           return pick;
         });
       });
-      requests.push({ index, last, continuations });
+      requests.push({ index, name: nameOf(index, request), last, continuations });
     },
   };
 }

@@ -18,11 +18,12 @@ import {
 import { findArchitecture } from "./architectures/mod.ts";
 import { createRotary, type RopeOptions } from "./architectures/rope.ts";
 import { type Hyperparameters, shapeOf, unitsOf } from "./architectures/shape.ts";
-import { run } from "./batching.ts";
+import { nameOf, run } from "./batching.ts";
 import { feedsOf } from "./feeds.ts";
 import { decodingOf, generate } from "./generate.ts";
 import { checkEdits } from "./graph/edits.ts";
 import { createEngine, drawGraph, type Engine } from "./engine.ts";
+import { refuseUnknown } from "./known_keys.ts";
 import { patchOf, registerSource } from "./patch.ts";
 import { createRunner } from "./run/runner.ts";
 import { refuseNonFinite } from "./non_finite.ts";
@@ -114,6 +115,16 @@ function withoutTextIds(
   return config;
 }
 
+const SCORE = ["edits", "skip", "tokenBudget"] satisfies (keyof ScoreOptions)[];
+const GENERATE = [
+  "maxNewTokens",
+  "edits",
+  "promptEdits",
+  "patch",
+  "stop",
+  "batch",
+] satisfies (keyof GenerateOptions)[];
+
 async function openModel(params: OnnxParams, options: OpenOptions, context: Context): Promise<Model> {
   const path = resolve(context.baseDir, params.path);
   const checkpoint = await openCheckpoint(path, context, { accept: known(path) });
@@ -137,11 +148,13 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
     units,
     score(requests: readonly ScoreRequest[], options: ScoreOptions = {}) {
       const common = options.edits ?? [];
+      refuseUnknown(`score on ${info.name}`, options, SCORE);
       check.edits(common);
       requests.forEach((request, index) => check.request(request, index, common));
       return score(engine, requests, options);
     },
     generate(prompts: readonly (readonly number[])[], options: GenerateOptions) {
+      refuseUnknown(`generate on ${info.name}`, options, GENERATE);
       for (const edits of [options.edits, ...options.promptEdits ?? []]) check.edits(edits);
       const lists = options.promptEdits?.length ?? prompts.length;
       if (lists !== prompts.length) {
@@ -150,15 +163,19 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
         );
       }
       check.counts({ maxNewTokens: options.maxNewTokens, batch: options.batch ?? 1 });
-      prompts.forEach((prompt, index) => check.text(prompt, options.maxNewTokens, index));
+      prompts.forEach((prompt, index) => {
+        check.text(prompt, options.maxNewTokens, nameOf(index));
+        const edits = [...options.edits ?? [], ...options.promptEdits?.[index] ?? []];
+        check.edits(edits.filter(({ from }) => from), prompt.length + options.maxNewTokens - 1);
+      });
       const longest = options.maxNewTokens + Math.max(0, ...prompts.map((prompt) => prompt.length));
       const patch = options.patch && patchOf(options.patch, { engine, info, longest });
       return generate(engine, prompts, decodingOf(options, { ends, patch }));
     },
     run: createRunner(engine, { info, tokenizer, text: check.text }),
     logits(ids: readonly number[], { edits = [] }: { readonly edits?: readonly Edit[] } = {}) {
-      check.edits(edits);
-      check.text(ids, 0, 0);
+      check.edits(edits, ids.length);
+      check.text(ids, 0, nameOf(0));
       return logits(engine, ids, edits);
     },
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
@@ -180,7 +197,7 @@ async function logits(engine: Engine, ids: readonly number[], edits: readonly Ed
   await refuseNonFinite(engine, outputs["logits"]!, () => ({
     tokens: run(ids, false),
     edits,
-    task: `run prompt 1 on ${engine.name}`,
+    task: `run ${nameOf(0)} on ${engine.name}`,
   }));
   return outputs["logits"]!.data as Float32Array;
 }
@@ -192,9 +209,9 @@ interface Limits {
 
 /** Refuses what the model cannot take, before anything is computed. */
 function checker(info: ModelInfo, { shape, tokenizer }: Limits) {
-  const text = (ids: readonly number[], more: number, index: number) => {
+  const text = (ids: readonly number[], more: number, name: string) => {
     const refuse = (state: string) => {
-      throw new UserError(`Cannot run prompt ${index + 1} on ${info.name}: ${state}`);
+      throw new UserError(`Cannot run ${name} on ${info.name}: ${state}`);
     };
     if (ids.length === 0) refuse("it has no tokens, wanted at least one");
     if (ids.length + more > shape.context) {
@@ -216,20 +233,19 @@ function checker(info: ModelInfo, { shape, tokenizer }: Limits) {
         );
       }
     },
-    edits: (edits: readonly Edit[] = []) => checkEdits(edits, shape),
+    edits: (edits: readonly Edit[] = [], tokens?: number) => checkEdits(edits, shape, tokens),
     request(request: ScoreRequest, index: number, common: readonly Edit[]) {
+      const name = nameOf(index, request);
       if (request.continuations.some((ids) => ids.length === 0)) {
         throw new UserError(
-          `Cannot score prompt ${
-            index + 1
-          } on ${info.name}: a continuation is empty, wanted one token or more`,
+          `Cannot score ${name} on ${info.name}: a continuation is empty, wanted one token or more`,
         );
       }
       const { prompt, continuations } = request;
       const length = prompt.length + Math.max(0, ...continuations.map((ids) => ids.length - 1));
-      text(prompt, length - prompt.length, index);
+      text(prompt, length - prompt.length, name);
       // The last token of a continuation is read, not run: it counts for the vocabulary and not for the context.
-      for (const ids of continuations) text([...prompt, ...ids], -1, index);
+      for (const ids of continuations) text([...prompt, ...ids], -1, name);
       checkEdits(request.edits ?? [], shape, length);
       checkEdits(common.filter(({ from }) => from), shape, length);
     },

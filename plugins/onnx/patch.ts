@@ -13,6 +13,7 @@ import { columnsOf, unitsOf } from "./architectures/shape.ts";
 import type { Engine } from "./engine.ts";
 import { checkEdits } from "./graph/edits.ts";
 import { outputOf } from "./graph/observe.ts";
+import { refuseUnknown } from "./known_keys.ts";
 import { createLane, refuseText, type Text } from "./lane.ts";
 
 /** A source and the units it gives, by tap; no units, no source. */
@@ -37,8 +38,10 @@ export interface Target extends Pick<Model, "info"> {
 }
 
 /** @throws {UserError} for units that the target lacks, and for a source that does not fit the target. */
-export function patchOf({ from, units }: NonNullable<GenerateOptions["patch"]>, target: Target): Patch {
-  const { engine, info, longest } = target, source = ENGINES.get(from);
+export function patchOf(patch: NonNullable<GenerateOptions["patch"]>, target: Target): Patch {
+  const { engine, info, longest } = target;
+  refuseUnknown(`patch ${info.name}`, patch, ["from", "units"] satisfies (keyof typeof patch)[]);
+  const { from, units } = patch, source = ENGINES.get(from);
   const parts = [...Map.groupBy(units, ({ tap }) => tap)]
     .map(([tap, found]) => ({ tap, units: found.map(({ index }) => index) }))
     .sort((a, b) => a.tap < b.tap ? -1 : 1);

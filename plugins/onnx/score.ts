@@ -112,7 +112,7 @@ async function runBatch(
 
 /** For messages. */
 export function taskOf({ name }: Engine, { requests }: Row): string {
-  return `score prompt ${requests[0]!.index + 1} on ${name}`;
+  return `score ${requests[0]!.name} on ${name}`;
 }
 
 export interface Reads {

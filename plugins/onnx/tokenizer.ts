@@ -50,6 +50,7 @@ export function createTokenizer(source: TokenizerSource, path: string): LoadedTo
     tokenizer: {
       bos: idOf(parts.bos),
       eos: idOf(parts.eos),
+      unknown: unknownOf(parts.json, idOf),
       hasChatTemplate: parts.chatTemplate !== undefined,
       encode: (text, { special = false } = {}) =>
         text === "" && !special ? [] : engine.encode(text, { add_special_tokens: special }).ids,
@@ -57,6 +58,12 @@ export function createTokenizer(source: TokenizerSource, path: string): LoadedTo
       chat,
     },
   };
+}
+
+/** WordPiece and BPE name the token, Unigram its place. */
+function unknownOf({ model }: TokenizerParts["json"], idOf: (token: string) => number | undefined) {
+  const { unk_token: token, unk_id: id } = (model ?? {}) as Readonly<Record<string, unknown>>;
+  return typeof token === "string" ? idOf(token) : typeof id === "number" ? id : undefined;
 }
 
 const KINDS: readonly string[] = ["BPE", "Unigram", "WordPiece"];

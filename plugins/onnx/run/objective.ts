@@ -1,5 +1,13 @@
 /** Objectives as weighted readings of logits, checked before anything is computed. */
-import { type Objective, type RunSample, type Target, type Tokenizer, UserError } from "../../../core/mod.ts";
+import {
+  type Objective,
+  type RunSample,
+  spanOf,
+  type Target,
+  type Tokenizer,
+  UserError,
+} from "../../../core/mod.ts";
+import { nameOf } from "../batching.ts";
 
 /** weight * (logit of `id` right after the token at `token`, minus the row's log-sum-exp where `normalised`). */
 export interface Reading {
@@ -57,10 +65,13 @@ export function readingsOf(
       return samples.map((sample, i) => {
         const { continuations = [] } = sample, answer = answers[i]!;
         if (continuations.length < 2) {
-          refuse(`sample ${i + 1} has ${continuations.length} continuations`, "two or more");
+          refuse(`${nameOf(i, sample)} has ${continuations.length} continuations`, "two or more");
         }
         if (!(Number.isInteger(answer) && answer >= 0 && answer < continuations.length)) {
-          refuse(`answer of sample ${i + 1} is ${answer}`, `a whole number in [0, ${continuations.length})`);
+          refuse(
+            `answer of ${nameOf(i, sample)} is ${answer}`,
+            `a whole number in [0, ${continuations.length})`,
+          );
         }
         return continuations.flatMap((ids, c) => {
           const weight = c === answer ? 1 : -1 / (continuations.length - 1);
@@ -69,7 +80,18 @@ export function readingsOf(
       });
     }
     case "crossEntropy":
-      return samples.map((sample, i) => spanOf(objective.span, sample, { place: `sample ${i + 1}`, refuse }));
+      return samples.map((sample, i) => {
+        const span = spanOf(objective.span, sample);
+        if ("state" in span) return refuse(`${nameOf(i, sample)} has ${span.state}`, span.wanted);
+        const [from, to] = span, text = [...sample.prompt, ...sample.continuations?.[0] ?? []];
+        // The row holds the text but for the continuation's last token, so position p is predicted after place p - 1.
+        return text.slice(from, to).map((id, p) => ({
+          token: from + p - 1,
+          id,
+          weight: -1 / (to - from),
+          normalised: true,
+        }));
+      });
     default:
       return refuse("there is no such kind", "probability, logprob, logitDifference, cloze or crossEntropy");
   }
@@ -83,6 +105,9 @@ function idOf(target: Target, { tokenizer, vocab }: ObjectiveOptions, refuse: Re
     if (ids.length !== 1) {
       refuse(`target ${JSON.stringify(target)} is ${ids.length} tokens`, "one token");
     }
+    if (ids[0] === tokenizer.unknown) {
+      refuse(`target ${JSON.stringify(target)} is not in the vocabulary`, "one token of it, or an id");
+    }
     return ids[0]!;
   }
   if (Number.isInteger(target) && target >= 0 && target < vocab) return target;
@@ -93,39 +118,4 @@ function idOf(target: Target, { tokenizer, vocab }: ObjectiveOptions, refuse: Re
 function continued({ prompt, continuations = [] }: RunSample, c: number): number[] {
   const start = continuations.slice(0, c).reduce((sum, ids) => sum + ids.length - 1, prompt.length);
   return continuations[c]!.map((_, t) => t === 0 ? prompt.length - 1 : start + t - 1);
-}
-
-function spanOf(
-  span: Extract<Objective, { kind: "crossEntropy" }>["span"],
-  sample: RunSample,
-  { place, refuse }: { readonly place: string; readonly refuse: Refuse },
-): readonly Reading[] {
-  const { prompt, continuations = [] } = sample;
-  if (continuations.length > 1 || (span === "completion" && continuations.length === 0)) {
-    refuse(
-      `${place} has ${continuations.length} continuations`,
-      span === "completion" ? "one" : "one at most",
-    );
-  }
-  const text = [...prompt, ...continuations[0] ?? []];
-  const [from, to] = span === "prompt"
-    ? [1, prompt.length]
-    : span === "completion"
-    ? [prompt.length, text.length]
-    : span === "all"
-    ? [1, text.length]
-    : span;
-  if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 1 && from < to && to <= text.length)) {
-    refuse(
-      `the span of ${place} is [${from}, ${to})`,
-      `[from, to) with 1 <= from < to <= ${text.length}`,
-    );
-  }
-  // The row holds the text but for the continuation's last token, so position p is predicted after place p - 1.
-  return text.slice(from, to).map((id, i) => ({
-    token: from + i - 1,
-    id,
-    weight: -1 / (to - from),
-    normalised: true,
-  }));
 }

@@ -12,9 +12,10 @@ import {
   UserError,
 } from "../../../core/mod.ts";
 import { unitsOf } from "../architectures/shape.ts";
-import { type RowToken, run } from "../batching.ts";
+import { nameOf, type RowToken, run } from "../batching.ts";
 import type { Engine } from "../engine.ts";
 import { checkEdits } from "../graph/edits.ts";
+import { refuseUnknown } from "../known_keys.ts";
 import { type Reading, readingsOf } from "./objective.ts";
 
 /** Most logits that a batch reads at once, unless one sample alone reads more: 128 MB of float32. */
@@ -24,12 +25,14 @@ export interface RunnerOptions {
   readonly info: ModelInfo;
   readonly tokenizer: Tokenizer;
   /** Refuses token ids that the model cannot take. */
-  readonly text: (ids: readonly number[], more: number, index: number) => void;
+  readonly text: (ids: readonly number[], more: number, name: string) => void;
 }
 
 /** A sample ready to be fed. */
 export interface Planned {
   readonly index: number;
+  /** As nameOf() gives it. */
+  readonly name: string;
   readonly tokens: readonly RowToken[];
   readonly promptLength: number;
   readonly edits: readonly Edit[];
@@ -40,14 +43,17 @@ export interface PlanOptions extends RunnerOptions {
   readonly request: RunRequest;
 }
 
+const REQUEST = ["objective", "observe", "edits", "tokenBudget", "batch"] satisfies (keyof RunRequest)[];
+
 /** @throws {UserError} for whatever cannot be run. */
 export function plan(
   engine: Engine,
   samples: readonly RunSample[],
   options: PlanOptions,
 ): readonly Planned[] {
-  const { info, tokenizer, text, request: { objective, observe = [], edits = [], batch, tokenBudget } } =
-    options;
+  const { info, tokenizer, text, request } = options;
+  const { objective, observe = [], edits = [], batch, tokenBudget } = request;
+  refuseUnknown(`run samples on ${info.name}`, request, REQUEST);
   const { shape } = engine;
   const taps = new Set([...edits, ...samples.flatMap((sample) => sample.edits ?? [])].map(({ tap }) => tap));
   checkEdits(edits, shape);
@@ -59,14 +65,14 @@ export function plan(
     );
   }
   samples.forEach((sample, index) => {
-    const { prompt, continuations = [] } = sample;
+    const { prompt, continuations = [] } = sample, name = nameOf(index, sample);
     if (continuations.some((ids) => ids.length === 0)) {
       throw new UserError(
-        `Cannot run prompt ${index + 1} on ${info.name}: a continuation is empty, wanted one token or more`,
+        `Cannot run ${name} on ${info.name}: a continuation is empty, wanted one token or more`,
       );
     }
-    text(prompt, 0, index);
-    for (const ids of continuations) text([...prompt, ...ids], -1, index);
+    text(prompt, 0, name);
+    for (const ids of continuations) text([...prompt, ...ids], -1, name);
     const length = prompt.length + Math.max(0, ...continuations.map((ids) => ids.length - 1));
     checkEdits(sample.edits ?? [], shape, length);
     checkEdits(edits.filter(({ from }) => from), shape, length);
@@ -74,9 +80,7 @@ export function plan(
       const bad = observe.find(({ over }) => over === "completion");
       if (bad) {
         throw new UserError(
-          `Cannot observe ${bad.tap} over the completion on ${info.name}: sample ${
-            index + 1
-          } runs no token of one, wanted a continuation of two tokens or more`,
+          `Cannot observe ${bad.tap} over the completion on ${info.name}: ${name} runs no token of one, wanted a continuation of two tokens or more`,
         );
       }
     }
@@ -91,6 +95,7 @@ export function plan(
     : [];
   return samples.map((sample, index) => ({
     index,
+    name: nameOf(index, sample),
     tokens: tokensOf(sample),
     promptLength: sample.prompt.length,
     edits: [...edits, ...sample.edits ?? []],

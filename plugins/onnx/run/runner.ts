@@ -31,10 +31,10 @@ export function createRunner(engine: Engine, options: RunnerOptions) {
     const counts = countsOf(planned, request.batch ?? samples.length);
     for (const batch of batches) {
       const reply = await (await engine.session(spec)).run(callOf(engine, batch, spec));
-      const computed = ({ tokens, edits, index }: Planned) => ({
+      const computed = ({ tokens, edits, name }: Planned) => ({
         tokens,
         edits,
-        task: `run prompt ${index + 1} on ${options.info.name}`,
+        task: `run ${name} on ${options.info.name}`,
       });
       if (objective) {
         await refuseNonFinite(

@@ -1,7 +1,8 @@
 /** What run() refuses, and that it does so before it computes. */
-import { assert, assertRejects } from "@std/assert";
+import { assert, assertRejects, assertThrows } from "@std/assert";
 import {
   type Edit,
+  type GenerateOptions,
   type Objective,
   type Observation,
   type RunRequest,
@@ -11,6 +12,9 @@ import {
 } from "../../../core/mod.ts";
 import { folder } from "./gradients_golden.ts";
 import { open } from "./open.ts";
+
+/** Of the model "gqa". */
+const WIDTH = 48;
 
 const TEXT = { prompt: [4, 5, 6] } as const;
 const logprob = (target: Extract<Objective, { kind: "logprob" }>["target"]): RunRequest => ({
@@ -25,6 +29,11 @@ const cloze: Objective = { kind: "cloze", answer: 0 };
 /** What is asked, of which samples, and what the refusal says of it. */
 const REFUSED: Readonly<Record<string, readonly [RunRequest, readonly RunSample[], string]>> = {
   "a target of two tokens": [logprob("w5 w6"), [TEXT], "w5 w6"],
+  "a target outside of the vocabulary, as text": [
+    logprob("velchp"),
+    [TEXT],
+    'target "velchp" is not in the vocabulary, wanted one token of it, or an id',
+  ],
   "a target of no token": [logprob(""), [TEXT], "one token"],
   "a contrast of two tokens": [{ objective: { ...difference, against: "w5 w6" } }, [TEXT], "w5 w6"],
   "a target outside of the vocabulary": [logprob(96), [TEXT], "96"],
@@ -91,6 +100,42 @@ const REFUSED: Readonly<Record<string, readonly [RunRequest, readonly RunSample[
     { observe: [{ tap: "embed", quantity: "activation", pool: "mean", over: "promt" as "prompt" }] },
     [TEXT],
     'over is "promt", wanted all, prompt, completion',
+  ],
+  "an observation that does not say what": [
+    { ...logprob(4), observe: [{ tap: "embed", pool: "mean" } as Observation] },
+    [TEXT],
+    "quantity is undefined, wanted activation, gradient, product, direct",
+  ],
+  "an observation that does not say how": [
+    { observe: [{ tap: "embed", quantity: "activation" } as Observation] },
+    [TEXT],
+    "pool is undefined, wanted none",
+  ],
+  "an unknown key of an observation": [
+    { observe: [{ tap: "embed", quantity: "activation", pool: "mean", paddng: "zero" } as Observation] },
+    [TEXT],
+    'unknown key "paddng", wanted tap, quantity, pool, over, padding',
+  ],
+  "the last token of a completion": [
+    { observe: [{ tap: "embed", quantity: "activation", pool: "last", over: "completion" }] },
+    [{ ...TEXT, continuations: [[7, 8, 9]] }],
+    "last token of the prompt, wanted another pool over the completion",
+  ],
+  "an unknown option": [
+    { ...seen("embed"), edit: [] } as RunRequest,
+    [TEXT],
+    'unknown option "edit", wanted objective, observe, edits, tokenBudget, batch',
+  ],
+  "a sample that has a name": [seen("embed"), [{ id: "food_7", prompt: [] }], "Cannot run item food_7 on "],
+  "cross-entropy of an unknown stretch": [
+    { objective: { kind: "crossEntropy", span: "answer" as "prompt" } },
+    [TEXT],
+    'prompt 1 has the span "answer", wanted completion, prompt, all or [from, to)',
+  ],
+  "cross-entropy of no stretch": [
+    { objective: { kind: "crossEntropy" } as Objective },
+    [TEXT],
+    "has the span undefined",
   ],
   "a budget that is none": [{ ...seen("embed"), tokenBudget: 0 }, [TEXT], "tokenBudget is 0"],
   "an unknown place": [seen("unembed"), [TEXT], "unembed"],
@@ -193,5 +238,48 @@ Deno.test("run() and logits() name the first layer where values are not finite, 
     UserError,
     `its logits ${says}`,
   );
+  await assertRejects(
+    () => model.run([{ prompt, id: "food_7" }], { ...logprob(4), edits }),
+    UserError,
+    `Cannot run item food_7 on gqa: its logits ${says}`,
+  );
   await assertRejects(() => model.logits(prompt, { edits }), UserError, `its logits ${says}`);
+});
+
+Deno.test("logits() and generate() refuse a recording that goes on beyond the text", async () => {
+  await using model = await open(folder("gqa"));
+  const from = { tap: "embed", positions: [0, 4], values: new Float32Array(2 * WIDTH) } as const;
+  const edits: Edit[] = [{ tap: "embed", units: [0], op: "set", from }], prompt = [4, 5, 6];
+  const refuses = (task: () => unknown, tokens: number) =>
+    void assertThrows(
+      task,
+      UserError,
+      `the recording has position 4, wanted positions of a text of ${tokens} tokens`,
+    );
+  refuses(() => model.logits(prompt, { edits }), 3);
+  // The last new token is read and not run.
+  refuses(() => model.generate([prompt], { maxNewTokens: 2, edits }), 4);
+  refuses(() => model.generate([prompt], { maxNewTokens: 2, promptEdits: [edits] }), 4);
+  model.generate([prompt], { maxNewTokens: 3, edits });
+});
+
+Deno.test("score() and generate() refuse an unknown option", async () => {
+  await using model = await open(folder("gqa"));
+  const edits = { edit: [] } as object;
+  assertThrows(
+    () => model.score([{ prompt: [4], continuations: [[5]] }], edits),
+    UserError,
+    'unknown option "edit"',
+  );
+  assertThrows(
+    () => model.generate([[4]], { maxNewTokens: 1, ...edits }),
+    UserError,
+    'unknown option "edit", wanted maxNewTokens, edits, promptEdits, patch, stop, batch',
+  );
+  const patch = { from: model, unit: [] } as unknown as NonNullable<GenerateOptions["patch"]>;
+  assertThrows(
+    () => model.generate([[4]], { maxNewTokens: 1, patch }),
+    UserError,
+    'Cannot patch gqa: unknown option "unit", wanted from, units',
+  );
 });

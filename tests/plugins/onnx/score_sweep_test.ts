@@ -124,6 +124,8 @@ Deno.test("score() of a sweep names the row and the layer that is not finite", a
     "Cannot score prompt 3 on demo: its logits are not finite",
   );
   await assertRejects(() => scoreAll(model, requests), Error, "layer 2");
+  const named = requests.map((request, i) => ({ ...request, id: `food_${i}` }));
+  await assertRejects(() => scoreAll(model, named), Error, "Cannot score item food_2 on demo: ");
 });
 
 Deno.test("planSweep() plans nothing where rows have no tokens in common or no edits of their own", () => {

@@ -1,12 +1,15 @@
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import {
   type Edit,
   predictAblation,
+  record,
   type ScoreRequest,
+  setFrom,
   sweep,
   type SweepArm,
   type SweepOptions,
   type Tap,
+  UserError,
 } from "../../../core/mod.ts";
 import { DEMO, open } from "./open.ts";
 
@@ -81,6 +84,33 @@ Deno.test("sweep() gives what one score() call of its rows gives, to the bit", a
   assertEquals(base, requests.map((_, item) => values[item * width]!));
   arms.forEach((arm, i) =>
     assertEquals(arm.values, requests.map((_, item) => values[item * width + i + 1]!))
+  );
+});
+
+Deno.test("sweep() refuses an item or an arm that is asked for late before anything is computed", async () => {
+  await using demo = await openDemo();
+  const { model, requests, heads } = demo;
+  const many = Array.from({ length: 200 }, () => requests).flat(), tap = HEADS[0]!;
+  const onProgress = () => assert(false, "an item was computed");
+  const refuses = (items: readonly ScoreRequest[], arms: readonly SweepArm[], message: string) =>
+    assertRejects(() => sweep(model, items, { arms, measure, onProgress }), UserError, message);
+  await refuses(
+    [...many, { prompt: [], continuations: [[5]] }],
+    heads,
+    "Cannot run prompt 801 on demo: it has no tokens",
+  );
+  await refuses(
+    [...many, { id: "last", prompt: [5, 197], continuations: [[5]] }],
+    heads,
+    "Cannot run item last on demo: token id 197",
+  );
+  // The last text alone is too short for what was recorded.
+  const [recorded] = await record(model, [requests[0]!].map(({ prompt }) => ({ prompt })), [tap]);
+  const patch = { name: "patch", edits: setFrom([{ tap, index: 0 }], recorded!) };
+  await refuses(
+    [...many, { prompt: [5], continuations: [[5]] }],
+    [...heads, patch],
+    "wanted positions of a text of 1 tokens",
   );
 });
 

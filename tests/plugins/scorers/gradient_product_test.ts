@@ -62,7 +62,7 @@ Deno.test("gradient_product asks the model for the objective that its params nam
   const model = await openFake();
   const [short, long] = fakeItems(2);
   // The longer prompt is run first.
-  const [first, second] = [{ prompt: long!.prompt }, { prompt: short!.prompt }];
+  const [first, second] = [long!, short!].map(({ id, prompt }) => ({ id, prompt })) as [RunSample, RunSample];
   const answered = (...answers: number[][][]) =>
     [first, second].map((sample, i): RunSample => ({ ...sample, continuations: answers[i]! }));
   const both = [[65], [66]];
