@@ -3,7 +3,7 @@ import type { Edit, ScoredBatch, ScoreOptions, ScoreRequest, ScoreResult } from 
 import type { Engine, GraphSpec } from "./engine.ts";
 import { type Batch, type Group, planBatches, type Row, type RowRequest, run } from "./batching.ts";
 import { type FeedRow, feedsOf } from "./feeds.ts";
-import { refuseNonFinite } from "./non_finite.ts";
+import { type Computed, refuseNonFinite } from "./non_finite.ts";
 import { planSweep, scoreSweep } from "./sweep.ts";
 import type { Reply, TensorData } from "./session/door.ts";
 
@@ -97,17 +97,37 @@ async function runBatch(
     fetch: ["logsumexp", "topLogit", "top", "picked"],
     ...(cache === undefined ? {} : { past: { cache, rows: rows.map(() => 0) } }),
   });
-  await refuseNonFinite(engine, reply.outputs["logsumexp"]!, (place) => {
-    const row = batch.rows[Math.floor(reads.rows[place]! / tokens)]!;
-    const before = run(group.prefix, false);
-    const after = row.tokens.map((token) => ({ ...token, parent: token.parent + past }));
-    return { tokens: [...before, ...after], edits, task: taskOf(engine, row) };
+  await refuseLogits(engine, reads, {
+    reply,
+    rowOf(place) {
+      const row = batch.rows[Math.floor(place / tokens)]!;
+      const before = run(group.prefix, false);
+      const after = row.tokens.map((token) => ({ ...token, parent: token.parent + past }));
+      return { tokens: [...before, ...after], edits, task: taskOf(engine, row) };
+    },
   });
   return {
     indices: batch.indices,
     results: collect(batch.rows, reads, reply),
     tokens: batch.rows.reduce((sum, row) => sum + row.tokens.length, 0),
   };
+}
+
+/** Looks at log-sum-exps, and at the logits that are asked for: one that is minus infinity leaves the sum as it is.
+ * @param rowOf the row that a place in batch * tokens belongs to
+ * @throws {UserError} naming the row and the first layer, where a logit is not finite. */
+export async function refuseLogits(
+  engine: Engine,
+  { rows, picks }: Reads,
+  { reply: { outputs }, rowOf }: { readonly reply: Reply; readonly rowOf: (place: number) => Computed },
+): Promise<void> {
+  const { vocab } = engine.shape;
+  await refuseNonFinite(engine, outputs["logsumexp"]!, (place) => rowOf(rows[place]!));
+  await refuseNonFinite(
+    engine,
+    outputs["picked"]!,
+    (place) => rowOf(rows[Math.floor(picks[place]! / vocab)]!),
+  );
 }
 
 /** For messages. */

@@ -14,8 +14,7 @@ import { PARTS, spreadPlace } from "./architectures/rows.ts";
 import { inOrder, joinRows, keyOf, type Row, type RowRequest, type RowToken } from "./batching.ts";
 import type { Engine } from "./engine.ts";
 import { editFeeds, feedsOf } from "./feeds.ts";
-import { refuseNonFinite } from "./non_finite.ts";
-import { collect, ints, planReads, taskOf } from "./score.ts";
+import { collect, ints, planReads, refuseLogits, taskOf } from "./score.ts";
 import type { TensorData } from "./session/door.ts";
 
 /** One row under one list of edits. */
@@ -139,9 +138,12 @@ export async function* scoreSweep(
       feeds: { ...feeds, rows: ints(reads.rows), picks: ints(reads.picks) },
       fetch: ["logsumexp", "topLogit", "top", "picked"],
     });
-    await refuseNonFinite(engine, reply.outputs["logsumexp"]!, (place) => {
-      const at = Math.floor(reads.rows[place]! / tokens);
-      return { tokens: rows[at]!.tokens, edits: last[at]!.edits, task: taskOf(engine, rows[at]!) };
+    await refuseLogits(engine, reads, {
+      reply,
+      rowOf(place) {
+        const at = Math.floor(place / tokens);
+        return { tokens: rows[at]!.tokens, edits: last[at]!.edits, task: taskOf(engine, rows[at]!) };
+      },
     });
     yield {
       indices: last.flatMap(({ requests }) => requests.map(({ index }) => index)),

@@ -1,5 +1,5 @@
 /** Forward, backward and observations of a list of samples: check, plan batches of like length, run, collect. */
-import type { Observation, Observed, RunRequest, RunResult, RunSample } from "../../../core/mod.ts";
+import type { Observation, Observed, RunRequest, RunResult, RunSample, Tap } from "../../../core/mod.ts";
 import { columnsOf, unitsOf } from "../architectures/shape.ts";
 import type { Engine, GraphSpec } from "../engine.ts";
 import { positionsOf } from "../feeds.ts";
@@ -19,10 +19,15 @@ export function createRunner(engine: Engine, options: RunnerOptions) {
     const { observe = [], objective, tokenBudget = TOKEN_BUDGET } = request;
     const planned = plan(engine, samples, { ...options, request });
     const batches = planBatches(planned, tokenBudget, engine.shape.vocab);
+    const guard = objective ? undefined : guardOf(observe);
     const spec: GraphSpec = {
       kind: "run",
       edits: [...new Set(planned.flatMap(({ edits }) => edits.map(({ tap }) => tap)))].sort(),
-      observe: [...new Map(observe.map(drawnOf).map((drawn) => [outputOf(drawn), drawn])).values()],
+      observe: [
+        ...new Map(
+          [...observe.map(drawnOf), ...guard ? [guard] : []].map((drawn) => [outputOf(drawn), drawn]),
+        ).values(),
+      ],
       objective: objective !== undefined,
       shared: isWorthSharing(batches),
     };
@@ -43,9 +48,20 @@ export function createRunner(engine: Engine, options: RunnerOptions) {
           (place) => computed(sampleAt(batch, place)),
         );
       }
+      if (guard) {
+        const sums = reply.outputs[outputOf(guard)]!, columns = sums.dims.at(-1)!;
+        const what = "its activations";
+        await refuseNonFinite(
+          engine,
+          sums,
+          (place) => ({ ...computed(batch[Math.floor(place / columns)]!), what }),
+        );
+      }
       for (const [row, sample] of batch.entries()) {
         const value = objective ? valueOf(batch, row, reply) : 0;
         const probability = objective?.kind === "probability";
+        // A logit of minus infinity leaves the log-sum-exp as it is.
+        await refuseNonFinite(engine, { data: Float32Array.of(value) }, () => computed(sample));
         if (objective) values[sample.index] = probability ? Math.exp(value) : value;
         for (const [o, observation] of observe.entries()) {
           const raw = rowOf(reply.outputs[outputOf(drawnOf(observation))]!, batch, { row, sample });
@@ -69,6 +85,15 @@ export function createRunner(engine: Engine, options: RunnerOptions) {
       tokens: planned.reduce((sum, { tokens }) => sum + tokens.length, 0),
     };
   };
+}
+
+/** The runtime's maximum leaves NaN out. The residual after what is observed hands it on, as the logits do where there is an objective.
+ * @returns its sum over tokens, where there is a maximum. */
+function guardOf(observe: readonly Observation[]): Drawn | undefined {
+  if (!observe.some(({ pool }) => pool === "max")) return undefined;
+  const last = Math.max(...observe.map(({ tap }) => tap === "embed" ? -1 : Number(tap.split(".")[1])));
+  const tap: Tap = last < 0 ? "embed" : `layers.${last}.resid_post`;
+  return { tap, quantity: "activation", pool: "sum", over: "all" };
 }
 
 const isPerUnit = ({ quantity }: Observation) => quantity === "product" || quantity === "direct";

@@ -12,9 +12,10 @@ import {
 } from "../../../core/mod.ts";
 import { folder } from "./gradients_golden.ts";
 import { open } from "./open.ts";
+import { inCopy } from "./other_weights.ts";
 
-/** Of the model "gqa". */
-const WIDTH = 48;
+/** Of the model "gqa", whose output matrix is that of the embedding, and a token that no text here has. */
+const WIDTH = 48, UNREAD = 90;
 
 const TEXT = { prompt: [4, 5, 6] } as const;
 const logprob = (target: Extract<Objective, { kind: "logprob" }>["target"]): RunRequest => ({
@@ -244,6 +245,43 @@ Deno.test("run() and logits() name the first layer where values are not finite, 
     `Cannot run item food_7 on gqa: its logits ${says}`,
   );
   await assertRejects(() => model.logits(prompt, { edits }), UserError, `its logits ${says}`);
+});
+
+Deno.test("run(), score() and a sweep refuse a logit of minus infinity, which its log-sum-exp does not show", async () => {
+  const prompt = [4, 5, 6], continuations = [[UNREAD], [6]], head: Tap = "layers.0.attn.head";
+  const arms = [0, 1].map((unit): Edit[] => [{ tap: head, units: [unit], op: "scale", value: 0.99 }]);
+  // One of the two makes it minus infinity, whatever the sign of the residual.
+  for (const sign of [1, -1]) {
+    const tensor = (name: string, data: Float32Array) => {
+      if (name === "model.embed_tokens.weight") data[UNREAD * WIDTH] = sign * Infinity;
+    };
+    await inCopy({ tensor }, async (folder) => {
+      await using model = await open(folder);
+      const refuses = (task: () => Promise<unknown>) =>
+        assertRejects(task, UserError, "its logits are not finite, they first appear after the last layer");
+      await refuses(() => model.run([{ prompt }], logprob(UNREAD)));
+      await refuses(() => Array.fromAsync(model.score([{ prompt, continuations }])));
+      const rows = arms.map((edits) => ({ prompt, continuations, edits }));
+      await refuses(() => Array.fromAsync(model.score(rows)));
+    });
+  }
+});
+
+Deno.test("run() refuses what is not finite under a maximum, which leaves NaN out", async () => {
+  const tensor = (name: string, data: Float32Array) => {
+    if (name === "model.embed_tokens.weight") data[UNREAD * WIDTH] = NaN;
+  };
+  await inCopy({ tensor }, async (folder) => {
+    await using model = await open(folder);
+    const prompt = Array.from({ length: 33 }, (_, i) => i === 1 ? UNREAD : 6 + i);
+    for (const tap of ["embed", "layers.1.attn.q"] as const) {
+      await assertRejects(
+        () => model.run([{ prompt }], { observe: [{ tap, quantity: "activation", pool: "max" }] }),
+        UserError,
+        "are not finite, they first appear in the embedding",
+      );
+    }
+  });
 });
 
 Deno.test("logits() and generate() refuse a recording that goes on beyond the text", async () => {
