@@ -45,6 +45,11 @@ export interface ChoiceItem extends Item {
   readonly target?: string | number;
 }
 
+/** A text to be predicted, scored by the evaluator `perplexity`. */
+export interface TextItem extends Item {
+  readonly text: string;
+}
+
 /** A data file a benchmark needs, found below the data folder by its name. */
 export interface DataFile {
   readonly key: string;
@@ -76,6 +81,8 @@ export interface Benchmark<Params = unknown, It extends Item = Item> {
   readonly evaluator: string;
   /** The metric a table shows, of those the evaluator gives for these params. */
   metric(params: Params): string;
+  /** Whether its items have to do with nothing that anyone would treat, so that controls may take them where a matrix names none. */
+  readonly neutral?: boolean;
   files(params: Params): readonly DataFile[];
   /** Deterministic. `files` holds every declared key. @throws {UserError} naming file and line of a broken record. */
   load(files: Readonly<Record<string, FoundFile>>, params: Params): readonly It[];

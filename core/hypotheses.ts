@@ -6,7 +6,8 @@
  * hold among units and among items, so its p is the larger of two (an intersection of two tests needs no correction: R. Berger,
  * Technometrics 24, 1982):
  *
- *   p over sets  = (1 + sets as extreme as the treatment) / (1 + sets)   exact, the treatment being one more draw if the claim is false
+ *   p over sets  = (1 + sets as extreme as the treatment) / (1 + sets)   exact, the treatment being one more draw if the claim is false;
+ *                  where drawing ended early, standing.ts
  *   p over items = sign-flip test of that difference over clusters
  *
  * A control with one set that nobody drew (scored, identity) is no sample of units: the treatment is compared with it as with the untouched
@@ -20,18 +21,19 @@ import { canonicalJson, sha256 } from "./hash.ts";
 import type { HypothesisSpec, MatrixSpec } from "./matrix.ts";
 import { UserError } from "./error.ts";
 import { suggest } from "./nearest.ts";
-import { controlLabels, isDrawn } from "./controls.ts";
+import { controlLabels, drawnOf } from "./controls.ts";
 import type { PlannedBenchmark } from "./plan_benchmarks.ts";
 import { type HypothesisResult, type Results, UNTOUCHED } from "./results.ts";
 import type { RunStore } from "./store/store.ts";
 import { pairedDifference } from "./stats/mod.ts";
+import { standingOf, type StandingOptions } from "./standing.ts";
 import { type Evidence, judge } from "./stats/verdict.ts";
 
 /** A hypothesis whose names have been looked up. */
 export interface PlannedHypothesis extends Omit<HypothesisSpec, "metric"> {
   readonly metric: string;
-  /** Whether it is against a control whose sets are draws. */
-  readonly isDrawn: boolean;
+  /** How the sets are drawn of the control that it is against; undefined where that is no draw. */
+  readonly drawn: Pick<StandingOptions, "sets" | "stopAt"> | undefined;
 }
 
 export interface HypothesesPlan {
@@ -90,9 +92,9 @@ export function planHypotheses(
     if (guard && direction === "either") {
       refuse('is a guard in direction "either", wanted "greater" (does not fall by the margin) or "less"');
     }
-    return { ...hypothesis, metric, isDrawn: control !== undefined && isDrawn(control) };
+    return { ...hypothesis, metric, drawn: drawnOf(control) };
   });
-  const claims = list.map(({ isDrawn: _, ...claim }) => claim);
+  const claims = list.map(({ drawn: _, ...claim }) => claim);
   return { list, hash: list.length > 0 ? sha256(canonicalJson(claims)) : undefined };
 }
 
@@ -189,7 +191,7 @@ interface Found {
 }
 
 function evidenceOf(hypothesis: PlannedHypothesis, options: EvidenceOptions): Found {
-  const { treatment, control, benchmark, metric: name, baseline, direction, isDrawn } = hypothesis;
+  const { treatment, control, benchmark, metric: name, baseline, direction, drawn } = hypothesis;
   const { measured, level, resamples, seed, label } = options;
   const metric = measured.metric(benchmark, name), clusters = measured.clusters(benchmark, name);
   const read = (treatment: string, of = benchmark) => {
@@ -217,22 +219,13 @@ function evidenceOf(hypothesis: PlannedHypothesis, options: EvidenceOptions): Fo
     ),
   };
   const sets = control === UNTOUCHED ? [untouched] : measured.sets({ benchmark, treatment, control }, name);
-  if (!isDrawn) {
+  if (!drawn) {
     const difference = pairedDifference(sets[0]!, treated, statistics(metric.binary, "difference"));
     return { metric, difference, ...headroom };
   }
   const middle = treated.map((_, item) => mean(sets.map((values) => values[item]!)));
   const difference = pairedDifference(middle, treated, statistics(false, "difference"));
-  const own = mean(treated), levels = sets.map(mean);
-  const share = (isExtreme: (level: number) => boolean) =>
-    (1 + levels.filter(isExtreme).length) / (1 + levels.length);
-  // Means of the same numbers in another order differ by rounding.
-  const fell = share((level) => level <= own + 1e-12), rose = share((level) => level >= own - 1e-12);
-  const overSets = direction === "less"
-    ? fell
-    : direction === "greater"
-    ? rose
-    : Math.min(1, 2 * Math.min(fell, rose));
+  const { p: overSets } = standingOf(mean(treated), sets.map(mean), { direction, ...drawn });
   const flips = difference.signFlip,
     overItems = !flips ? 1 : direction === "either" ? flips.p : flips[direction];
   return {
@@ -250,6 +243,6 @@ function mean(values: readonly number[]): number {
 
 /** Optional members that are absent, as exact types want them. */
 function withoutUndefined(hypothesis: PlannedHypothesis): Evidence["hypothesis"] {
-  const { margin, baseline: _, isDrawn: _drawn, ...rest } = hypothesis;
+  const { margin, baseline: _, drawn: _drawn, ...rest } = hypothesis;
   return margin === undefined ? rest : { ...rest, margin };
 }

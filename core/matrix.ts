@@ -2,15 +2,11 @@
 import { z } from "zod";
 import { UserError } from "./error.ts";
 import { canonicalJson } from "./hash.ts";
+import { Control, Curve, group, Name, order, Params, Score, type ScoreSet } from "./matrix_controls.ts";
 import { SITES } from "./model.ts";
 import { UNTOUCHED } from "./results.ts";
 import { parseWith } from "./schema.ts";
 import { parseJson, UnitEntriesSchema } from "./units.ts";
-
-const Name = z.string().min(1);
-/** What other arms are called: "random 3", "random (tap)". */
-const TAKEN = new RegExp(`^(${UNTOUCHED}|treated|identity|random(\\s.*)?)$`);
-const Params = z.record(z.string(), z.json()).default({});
 
 const Entry = z.strictObject({
   use: Name.describe("Name of a backend (models) or of a benchmark (benchmarks); `deno task ls` lists them"),
@@ -26,28 +22,8 @@ const Edit = z.strictObject({
   ),
 });
 
-const ScoreSet = z.strictObject({
-  use: Name.describe("Name of a benchmark"),
-  params: Params.describe("Params of the benchmark"),
-  limit: z.int().min(1).optional().describe("Only its first so many items"),
-  groupBy: Name.optional().describe(
-    "Kind of cluster of the items by which scores are kept apart; default all are one group",
-  ),
-});
-
-const Score = z.strictObject({
-  use: Name.describe("Name of a scorer; `deno task ls` lists them"),
-  params: Params.describe("Params of the scorer, checked by its own schema"),
-  on: z.record(Name, ScoreSet).default({}).describe("Items of each set that the scorer names"),
-});
-
 const topError = ({ input }: { readonly input: unknown }) =>
   `top is ${JSON.stringify(input)}, wanted a share in (0, 1) or a whole number of units from 1`;
-
-const group = Name.optional().describe("The group whose scores count; default the sum over all");
-const order = z.enum(["highest", "lowest", "magnitude"]).default("highest").describe(
-  "Which come first: the highest scores, the lowest, or those farthest from 0",
-);
 
 const Select = z.strictObject({
   top: z.number({ error: topError })
@@ -61,45 +37,6 @@ const Select = z.strictObject({
   order,
 });
 
-const exclude = z.boolean().default(true).describe("Whether the treated units are left out");
-
-const Random = z.strictObject({
-  use: z.literal("random").describe("Units drawn at random, as many as the treatment edits"),
-  match: z.enum(["tap", "uniform"]).describe(
-    "As many in each tap as the treatment has, or anywhere in the pool",
-  ),
-  sets: z.int().min(1).default(10).describe("How often to draw"),
-  exclude,
-  pool: z.array(z.enum(SITES)).min(1).optional().describe(
-    "Sites of every layer to draw from under match uniform; default those of the treated units",
-  ),
-});
-
-const Scored = z.strictObject({
-  use: z.literal("scored").describe(
-    "Units that come first by a score of their own, as many as the treatment edits",
-  ),
-  name: Name.refine((name) => !TAKEN.test(name), {
-    error: ({ input }) => `the name ${JSON.stringify(input)} is that of another arm, wanted another`,
-  }).describe("Name in tables and for hypotheses: important, otherTask"),
-  score: Score,
-  select: z.strictObject({ group, order }).default({ order: "highest" }).describe(
-    "Which units come first; their number is the treatment's",
-  ),
-  match: z.enum(["tap", "count"]).describe(
-    "As many of each tap as the treatment has there, or as many in all among its sites",
-  ),
-  exclude,
-});
-
-const Identity = z.strictObject({
-  use: z.literal("identity").describe(
-    "The treatment's units scaled by 1; a run in which that changes anything is stopped",
-  ),
-});
-
-const Control = z.discriminatedUnion("use", [Random, Scored, Identity]);
-
 const Step = z.strictObject({ score: Score.optional(), select: Select.optional(), edit: Edit.optional() })
   .refine((step) => Object.keys(step).length === 1, { error: "wanted one of score, select and edit" })
   .describe("Exactly one of score, select and edit");
@@ -107,7 +44,10 @@ const Step = z.strictObject({ score: Score.optional(), select: Select.optional()
 const Treatment = z.strictObject({
   name: Name,
   steps: z.array(Step).min(1),
-  controls: z.array(Control).default([]),
+  controls: z.array(Control).optional().describe(
+    "Default: random ones of the same taps, important ones, matched damage, identity; [] for none",
+  ),
+  curve: Curve.optional().describe("The treatment at other doses, and the area under its changes"),
 });
 
 const Hypothesis = z.strictObject({
@@ -151,11 +91,23 @@ export const MatrixSchema = z.strictObject({
   ),
 });
 
-/** A matrix with every default written out. */
-export type MatrixSpec = z.output<typeof MatrixSchema>;
-export type ControlSpec = MatrixSpec["treatments"][number]["controls"][number];
+/** A matrix as its file has it, every default of the schema written out. */
+export type MatrixFile = z.output<typeof MatrixSchema>;
+export type ControlEntry = z.output<typeof Control>;
+export type TreatmentEntry = MatrixFile["treatments"][number];
+/** A control with what stands for its defaults looked up (default_controls.ts): those that are scored are written so. */
+export type ControlSpec =
+  | Exclude<ControlEntry, { use: "important" | "otherTask" | "matchedDamage" }>
+  | MatchedDamageSpec;
 export type ScoredControlSpec = Extract<ControlSpec, { use: "scored" }>;
-export type TreatmentSpec = MatrixSpec["treatments"][number];
+export type MatchedDamageSpec = Extract<ControlEntry, { use: "matchedDamage" }> & {
+  readonly on: ScoreSetSpec;
+};
+export type TreatmentSpec = Omit<TreatmentEntry, "controls"> & { readonly controls: readonly ControlSpec[] };
+/** A matrix with every default written out, those of its treatments' controls with them. */
+export type MatrixSpec = Omit<MatrixFile, "treatments"> & { readonly treatments: readonly TreatmentSpec[] };
+export type CurveSpec = z.output<typeof Curve>;
+export type ScoreSetSpec = z.output<typeof ScoreSet>;
 export type HypothesisSpec = MatrixSpec["hypotheses"][number];
 export type ScoreSpec = z.output<typeof Score>;
 export type SelectSpec = z.output<typeof Select>;
@@ -166,7 +118,7 @@ export type SelectSpec = z.output<typeof Select>;
  * @throws {UserError} naming the place of an unknown key, a wrong value, an entry or a treatment that stands twice, or steps that do
  * not follow from one another.
  */
-export function parseMatrix(text: string, path: string): MatrixSpec {
+export function parseMatrix(text: string, path: string): MatrixFile {
   const task = `read matrix ${path}`;
   const matrix = parseWith(MatrixSchema, parseJson(text, task), task);
   distinct(matrix.models, "model", task);
@@ -182,8 +134,12 @@ export function parseMatrix(text: string, path: string): MatrixSpec {
   }
   for (const treatment of matrix.treatments) {
     checkOrder(treatment, task);
-    distinct(treatment.controls, `control of ${JSON.stringify(treatment.name)}`, task);
-    const own = treatment.controls.flatMap((control) => control.use === "scored" ? [control.name] : []);
+    checkCurve(treatment, task);
+    const controls = treatment.controls ?? [];
+    distinct(controls, `control of ${JSON.stringify(treatment.name)}`, task);
+    const own = controls.flatMap((control) =>
+      "name" in control ? [control.name] : control.use === "random" ? [] : [control.use]
+    );
     const again = own.find((name, i) => own.indexOf(name) !== i);
     if (again !== undefined) {
       throw twice(task, `control ${JSON.stringify(again)} of ${JSON.stringify(treatment.name)}`);
@@ -207,7 +163,7 @@ export function twice(task: string, what: string): UserError {
 }
 
 /** Every score is selected from, every selection edited, and every edit has units. */
-function checkOrder({ name, steps }: TreatmentSpec, task: string): void {
+function checkOrder({ name, steps }: TreatmentEntry, task: string): void {
   const refuse = (state: string): never => {
     throw new UserError(`Cannot ${task}: treatment ${JSON.stringify(name)}${state}`);
   };
@@ -244,6 +200,25 @@ function checkOrder({ name, steps }: TreatmentSpec, task: string): void {
     }
   }
   checkUsed();
+}
+
+/** Doses are of one list of units, each once. */
+function checkCurve({ name, steps, curve }: TreatmentEntry, task: string): void {
+  if (!curve) return;
+  const refuse = (state: string): never => {
+    throw new UserError(`Cannot ${task}: the curve of treatment ${JSON.stringify(name)} ${state}`);
+  };
+  const again = curve.at.find((dose, i) => curve.at.indexOf(dose) !== i);
+  if (again !== undefined) refuse(`has the dose ${again} twice, wanted it once`);
+  if (curve.scale === "log" && curve.at.length < 2) refuse("has one dose on a log scale, wanted two or more");
+  if (curve.over !== "units") return;
+  const lists = steps.filter(({ select, edit }) => select || edit?.units).length;
+  if (lists !== 1) refuse(`is over units of ${lists} lists, wanted one select or one list of units`);
+  const isFound = steps.some(({ select }) => select);
+  const odd = curve.at.find((dose) => !Number.isInteger(dose) && !(isFound && dose < 1));
+  if (odd !== undefined) {
+    refuse(`has the dose ${odd}, wanted whole numbers${isFound ? " or shares in (0, 1)" : ""}`);
+  }
 }
 
 /** Equal names are no way out: the cells would be the same. */

@@ -5,20 +5,25 @@ import type { Json } from "./evaluator.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
 import { type Located, locateParams } from "./hub/locate.ts";
 import { type HypothesesPlan, planHypotheses } from "./hypotheses.ts";
-import type { MatrixSpec } from "./matrix.ts";
+import { isTreated } from "./arms.ts";
+import { withControls } from "./default_controls.ts";
+import { type ModelGrowth, modelGrowths, planTexts } from "./growth.ts";
+import type { MatrixFile, MatrixSpec } from "./matrix.ts";
 import type { Model, ModelBackend, OpenOptions, ScoreRequest } from "./model.ts";
-import { distinct, plain, planBenchmarks, type PlannedBenchmark, requestsOf } from "./plan_benchmarks.ts";
+import {
+  distinct,
+  plain,
+  planBenchmarks,
+  type PlannedBenchmark,
+  requestsOf,
+  underPrompt,
+} from "./plan_benchmarks.ts";
 import { provenanceNotes } from "./provenance/notes.ts";
 import { checkControls } from "./plan_controls.ts";
 import { planProvenance } from "./plan_provenance.ts";
 import { type ModelScore, modelScore, type PlannedScore, planScores } from "./plan_scores.ts";
-import {
-  armsPlanned,
-  checkSelections,
-  type PlannedArm,
-  type PlannedTreatment,
-  planTreatments,
-} from "./plan_treatments.ts";
+import { armsPlanned, checkSelections, type PlannedArm } from "./plan_arms.ts";
+import { type PlannedTreatment, planTreatments } from "./plan_treatments.ts";
 import { lookUp, type Registry } from "./registry.ts";
 import type { ModelRecord, ProvenanceRecord, Results } from "./results.ts";
 import { parseWith } from "./schema.ts";
@@ -33,6 +38,8 @@ export interface PlannedModel {
   readonly arms: readonly PlannedArm[];
   /** What its treatments select from. */
   readonly scores: readonly ModelScore[];
+  /** Its controls that grow. */
+  readonly growths: readonly ModelGrowth[];
 }
 
 /** One model on one benchmark under one arm. */
@@ -81,11 +88,12 @@ export interface PlanOptions {
 }
 
 /** @throws {UserError} for whatever in the matrix, its data or its models cannot be run. */
-export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise<Plan> {
+export async function planRun(file: MatrixFile, options: PlanOptions): Promise<Plan> {
   const task = `read matrix ${options.path}`;
   const { tokenBudget = 2048, engine } = options;
+  const matrix = withControls(file, options);
   const scores = planScores(matrix, options);
-  const treatments = planTreatments(matrix, { ...options, scores });
+  const treatments = planTreatments(matrix, { ...options, scores, texts: planTexts(matrix, options) });
   const benchmarks = planBenchmarks(matrix, options);
   noteOtherVersions(benchmarks, options.context);
   const provenance = planProvenance(treatments, benchmarks, {
@@ -96,8 +104,7 @@ export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise
   for (const entry of matrix.models) {
     const model = await inspectModel(entry, options);
     const arms = armsPlanned(treatments, { model: model.inspected, seed: matrix.seed });
-    const treated = arms.filter((arm) => arm.control === undefined);
-    distinct(treated, {
+    distinct(arms.filter(isTreated), {
       task,
       kind: "treatment",
       label: (arm) => arm.treatment,
@@ -113,14 +120,29 @@ export async function planRun(matrix: MatrixSpec, options: PlanOptions): Promise
     };
     checkSelections(treatments, outlines);
     checkControls(treatments, outlines);
-    models.push({ ...model, arms, scores: modelScores });
+    const growths = modelGrowths(treatments, {
+      model: model.inspected,
+      spec,
+      tokenBudget,
+      seed: matrix.seed,
+    });
+    models.push({ ...model, arms, scores: modelScores, growths });
   }
   distinct(models, { task, kind: "model", label: labelOf, identity: (model) => model.record.info.hash });
   distinct(models, { task, kind: "model label", label: labelOf, identity: labelOf });
   const cells = models.flatMap((model) =>
     benchmarks.flatMap((benchmark) => {
-      const requests = requestsOf(benchmark, model.inspected);
+      const asked = new Map<string | undefined, readonly ScoreRequest[]>();
+      const requestsUnder = (prompt: string | undefined) => {
+        const known = asked.get(prompt);
+        if (known) return known;
+        const items = prompt === undefined ? benchmark : underPrompt(benchmark, prompt);
+        const requests = requestsOf(items, model.inspected);
+        asked.set(prompt, requests);
+        return requests;
+      };
       return model.arms.map((arm): PlannedCell => {
+        const requests = requestsUnder(arm.prompt);
         const spec = specOf({ model, benchmark, arm, tokenBudget, engine });
         return { model, benchmark, arm, requests, spec, key: sha256(canonicalJson(spec)) };
       });
@@ -164,6 +186,10 @@ function identityOf(
     models: models.map(labelOf),
     benchmarks: benchmarks.map(({ record, primary }) => [record.label, primary]),
     cells: cells.map(({ arm, key }) => [arm.treatment, arm.arm, key]),
+    stops: matrix.treatments.map(({ controls }) =>
+      controls.map((control) => "stopAt" in control ? control.stopAt : null)
+    ),
+    curves: matrix.treatments.map(({ curve }) => curve?.scale ?? null),
     // Only where outputs say so: a run that was clean before there was provenance keeps its id.
     ...(provenanceNotes({ provenance }).length > 0 && { provenance }),
     ...(hypotheses.hash !== undefined && { hypotheses: hypotheses.hash }),
@@ -203,7 +229,7 @@ function modelSpec({ record }: Pick<PlannedModel, "record">, engine: Results["en
 async function inspectModel(
   entry: MatrixSpec["models"][number],
   { registry, context, path, ownModels, locate }: PlanOptions,
-): Promise<Omit<PlannedModel, "arms" | "scores">> {
+): Promise<Omit<PlannedModel, "arms" | "scores" | "growths">> {
   const backendEntry = lookUp(registry.backends, entry.use, "backend");
   const read = (given: unknown): unknown =>
     parseWith(backendEntry.params, given, `read params of model ${entry.use}`);

@@ -1,12 +1,13 @@
 /** The benchmarks of a matrix: names, params and data read and checked. */
 import { dirname, relative, resolve } from "node:path";
-import type { Benchmark, ChoiceItem, Item } from "./benchmark.ts";
+import type { Benchmark, ChoiceItem, Item, Prompt } from "./benchmark.ts";
 import { findFiles } from "./data.ts";
 import { faultText, UserError } from "./error.ts";
 import type { Evaluator, Json } from "./evaluator.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
 import { type MatrixSpec, twice } from "./matrix.ts";
 import type { Model, ScoreRequest } from "./model.ts";
+import { withPrefix } from "./prompt.ts";
 import { lookUp, type Registry } from "./registry.ts";
 import type { BenchmarkRecord } from "./results.ts";
 import type { Scale } from "./scale.ts";
@@ -138,6 +139,21 @@ export function requestsOf(
     }
   }
   return requests;
+}
+
+/**
+ * The benchmark with a text before every prompt.
+ *
+ * @throws {UserError} for items without a prompt.
+ */
+export function underPrompt(benchmark: PlannedBenchmark, text: string): PlannedBenchmark {
+  const items = benchmark.items.map((item: Item & { readonly prompt?: Prompt }) => {
+    if (item.prompt) return { ...item, prompt: withPrefix(item.prompt, text) };
+    throw new UserError(
+      `Cannot put a text before the prompts of ${benchmark.record.label}: item ${item.id} has none, wanted another control`,
+    );
+  });
+  return { ...benchmark, items };
 }
 
 /** Adds the benchmark and the model to what an evaluator says of an item. */

@@ -2,7 +2,8 @@
 import { controlSets } from "./controls.ts";
 import type { ScoredControlSpec } from "./matrix.ts";
 import type { Tap, Unit } from "./model.ts";
-import { naming, type OutlineOptions, type PlannedTreatment } from "./plan_treatments.ts";
+import { naming, type OutlineOptions } from "./plan_arms.ts";
+import type { PlannedTreatment } from "./plan_treatments.ts";
 import type { UnitScores } from "./scorer.ts";
 import { rankControl, selectUnits, siteOf } from "./select.ts";
 

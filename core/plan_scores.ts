@@ -3,7 +3,7 @@ import type { Item } from "./benchmark.ts";
 import { UserError } from "./error.ts";
 import type { Json } from "./evaluator.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
-import type { MatrixSpec, ScoreSpec } from "./matrix.ts";
+import type { MatrixSpec, ScoreSetSpec, ScoreSpec } from "./matrix.ts";
 import type { Model, Tap } from "./model.ts";
 import { nearest, suggest } from "./nearest.ts";
 import { planPasses } from "./passes.ts";
@@ -90,12 +90,12 @@ export function scoreName(entry: ScoreSpec): string {
   return canonicalJson(plain(entry));
 }
 
-interface ScoreOptions extends BenchmarkOptions {
+export interface SetOptions extends BenchmarkOptions {
   /** For messages: what could not be done. */
   readonly task: string;
 }
 
-function planScore(entry: ScoreSpec, matrix: MatrixSpec, options: ScoreOptions): PlannedScore {
+function planScore(entry: ScoreSpec, matrix: MatrixSpec, options: SetOptions): PlannedScore {
   const scorer: Scorer = lookUp(options.registry.scorers, entry.use, "scorer");
   const params = parseWith(scorer.params, entry.params, `${options.task}: params of scorer ${entry.use}`);
   checkSets(entry, scorer, options.task);
@@ -120,7 +120,17 @@ function planScore(entry: ScoreSpec, matrix: MatrixSpec, options: ScoreOptions):
   return { scorer, params, sets, seed: matrix.seed, shortened, spec };
 }
 
-function planSet(set: ScoreSpec["on"][string], matrix: MatrixSpec, options: ScoreOptions): PlannedSet {
+function planSet(set: ScoreSetSpec, matrix: MatrixSpec, options: SetOptions): PlannedSet {
+  const planned = loadSet(set, matrix, options);
+  return {
+    ...planned,
+    groupBy: set.groupBy,
+    madeOf: madeOf(planned.record.name, planned.items, "localise"),
+  };
+}
+
+/** The items of a set. @throws {UserError} for an unknown benchmark, wrong params, missing or broken data. */
+export function loadSet(set: ScoreSetSpec, matrix: MatrixSpec, options: SetOptions): PlannedBenchmark {
   const { registry } = options;
   const benchmark = lookUp(registry.benchmarks, set.use, "benchmark");
   const evaluator = lookUp(registry.evaluators, benchmark.evaluator, "evaluator");
@@ -129,13 +139,12 @@ function planSet(set: ScoreSpec["on"][string], matrix: MatrixSpec, options: Scor
     set.params,
     `${options.task}: params of benchmark ${set.use}`,
   );
-  const planned = loadBenchmark(benchmark, params, {
+  return loadBenchmark(benchmark, params, {
     label: labelWith(benchmark.name, params, [params, {}]),
     evaluator,
     folder: dataFolder(matrix, options),
     limit: Math.min(set.limit ?? Infinity, options.limit ?? Infinity),
   });
-  return { ...planned, groupBy: set.groupBy, madeOf: madeOf(benchmark.name, planned.items, "localise") };
 }
 
 function checkSets({ use, on }: ScoreSpec, { sets, optionalSets = [] }: Scorer, task: string): void {

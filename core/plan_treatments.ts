@@ -1,21 +1,17 @@
-/** The treatments of a matrix: steps read and checked, and their arms, before and after units are found. */
-import { dirname, resolve } from "node:path";
-import { type Arm, type ArmName, armsOf } from "./arms.ts";
-import { type ControlSet, controlSets } from "./controls.ts";
-import { UserError } from "./error.ts";
+/** The treatments of a matrix: steps and controls read and checked. */
+import { dirname } from "node:path";
+import { controlLabels } from "./controls.ts";
 import type { Json } from "./evaluator.ts";
 import type { Intervention } from "./intervention.ts";
-import type { ControlSpec, MatrixSpec, ScoreSpec, SelectSpec, TreatmentSpec } from "./matrix.ts";
-import type { Model, Unit } from "./model.ts";
+import type { PlannedTexts } from "./growth.ts";
+import type { ControlSpec, CurveSpec, MatrixSpec, ScoreSpec, SelectSpec, TreatmentSpec } from "./matrix.ts";
+import type { Unit } from "./model.ts";
 import { plain } from "./plan_benchmarks.ts";
 import type { MadeOf } from "./provenance/made_of.ts";
 import { type PlannedScore, scoreName } from "./plan_scores.ts";
 import { lookUp, type Registry } from "./registry.ts";
-import { UNTOUCHED } from "./results.ts";
 import { parseWith } from "./schema.ts";
-import type { UnitScores } from "./scorer.ts";
-import { selectUnits } from "./select.ts";
-import { readUnitsFile, type UnitsFile, unitsOf } from "./units.ts";
+import { readUnits, unitsOf } from "./units.ts";
 
 /** Units that a scorer will find. */
 export interface Selection {
@@ -35,6 +31,9 @@ export interface PlannedTreatment {
   readonly controls: readonly ControlSpec[];
   /** What its scored controls choose from, by their labels. */
   readonly controlScores: ReadonlyMap<string, PlannedScore>;
+  /** What its grown controls cost is measured on, by their labels. */
+  readonly controlTexts: ReadonlyMap<string, PlannedTexts>;
+  readonly curve: CurveSpec | undefined;
   readonly edits: readonly PlannedEdit[];
   /** In the order of the steps; none where all units are given. */
   readonly selections: readonly Selection[];
@@ -44,18 +43,14 @@ export interface PlannedTreatment {
   readonly record: { readonly steps: Json; readonly controls: Json };
 }
 
-/** An arm before its units are known. */
-export interface PlannedArm extends ArmName {
-  /** What is done to the model, as a cell's spec has it: `edits`, or the `method` that makes them. */
-  readonly done: { readonly [key: string]: Json };
-}
-
 export interface TreatmentOptions {
   readonly registry: Registry;
   /** Path of the matrix file. */
   readonly path: string;
   /** As planScores() gives them. */
   readonly scores: ReadonlyMap<string, PlannedScore>;
+  /** As planTexts() gives them. */
+  readonly texts: ReadonlyMap<ControlSpec, PlannedTexts>;
 }
 
 /** @throws {UserError} for an unknown intervention, wrong params or a broken units file. */
@@ -64,8 +59,8 @@ export function planTreatments(matrix: MatrixSpec, options: TreatmentOptions): P
 }
 
 function planTreatment(
-  { name, steps, controls }: TreatmentSpec,
-  { registry, path, scores }: TreatmentOptions,
+  { name, steps, controls, curve }: TreatmentSpec,
+  { registry, path, scores, texts }: TreatmentOptions,
 ): PlannedTreatment {
   const task = `read treatment ${JSON.stringify(name)}`;
   const edits: PlannedEdit[] = [];
@@ -92,7 +87,7 @@ function planTreatment(
     const intervention = lookUp(registry.interventions, edit.use, "intervention");
     const params = parseWith(intervention.params, edit.params, `${task}: params of ${edit.use}`);
     const given = typeof edit.units === "string"
-      ? readUnits(resolve(dirname(path), edit.units))
+      ? readUnits(edit.units, dirname(path))
       : edit.units && { units: unitsOf(edit.units, task), madeOf: undefined };
     if (given) made.push(...given.madeOf ?? [undefined]);
     edits.push({ intervention, params, units: given?.units ?? selections.at(-1) ?? [] });
@@ -106,6 +101,13 @@ function planTreatment(
         control.use === "scored" ? [[control.name, scores.get(scoreName(control.score))!]] : []
       ),
     ),
+    controlTexts: new Map(
+      controls.flatMap((control, i) => {
+        const on = texts.get(control);
+        return on ? [[controlLabels(controls)[i]!, on]] : [];
+      }),
+    ),
+    curve,
     edits,
     selections,
     madeOf: made,
@@ -118,150 +120,4 @@ function planTreatment(
       ),
     },
   };
-}
-
-function readUnits(path: string): UnitsFile {
-  try {
-    return readUnitsFile(Deno.readTextFileSync(path), path);
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new UserError(`Cannot read units ${path}: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-export interface ArmOptions {
-  readonly model: Pick<Model, "info" | "units">;
-  readonly seed: number;
-  readonly scoresOf: (score: PlannedScore) => UnitScores;
-}
-
-/**
- * The untouched model first, then the arms of each treatment, their units found.
- *
- * @throws {UserError} for a unit that the model has not, a selection that is empty, or too few units left for a control.
- */
-export function armsFound(
-  treatments: readonly PlannedTreatment[],
-  { model, seed, scoresOf }: ArmOptions,
-): Arm[] {
-  const arms = treatments.flatMap(({ name, controls, controlScores, edits }) =>
-    naming({ name, model }, () => {
-      const steps = edits.map(({ units, ...edit }) => ({
-        ...edit,
-        units: "select" in units ? selectUnits(scoresOf(units.score), units.select).units : units,
-      }));
-      return armsOf(steps, {
-        treatment: name,
-        controls,
-        seed,
-        model,
-        scoresOf: (label) => scoresOf(controlScores.get(label)!),
-      });
-    })
-  );
-  return [{ treatment: UNTOUCHED, arm: "treated", control: undefined, edits: [], units: 0 }, ...arms];
-}
-
-export interface OutlineOptions extends Pick<ArmOptions, "model"> {
-  /** 0 for every unit that will be scored, undefined where that is not known. */
-  readonly outlineOf: (score: PlannedScore) => UnitScores | undefined;
-}
-
-/**
- * Refuses what no scores can give, before there are any.
- *
- * @throws {UserError} naming the treatment, for a group or site that is not scored, and where `top` is none or more than all.
- */
-export function checkSelections(
-  treatments: readonly PlannedTreatment[],
-  { model, outlineOf }: OutlineOptions,
-): void {
-  for (const { name, selections } of treatments) {
-    for (const { score, select } of selections) {
-      const outline = outlineOf(score);
-      if (outline) naming({ name, model }, () => selectUnits(outline, select));
-    }
-  }
-}
-
-/** Selections and controls know of no treatment: says whose they are. */
-export function naming<T>(
-  { name, model }: Pick<ArmOptions, "model"> & Pick<PlannedTreatment, "name">,
-  work: () => T,
-): T {
-  try {
-    return work();
-  } catch (cause) {
-    if (!(cause instanceof UserError)) throw cause;
-    const reason = cause.message.replace(/^Cannot select units: /, "").replace(
-      /^Cannot (draw|choose) /,
-      "cannot $1 ",
-    );
-    if (reason === cause.message) throw cause;
-    throw new UserError(`Cannot run treatment ${JSON.stringify(name)} on ${model.info.name}: ${reason}`, {
-      cause,
-    });
-  }
-}
-
-/** The same arms before any score is known. @throws {UserError} as armsFound() for treatments whose units are given. */
-export function armsPlanned(
-  treatments: readonly PlannedTreatment[],
-  options: Omit<ArmOptions, "scoresOf">,
-): PlannedArm[] {
-  const scoresOf = () => new Map();
-  const given = (some: readonly PlannedTreatment[]) =>
-    armsFound(some, { ...options, scoresOf })
-      .map(({ edits, units: _, ...name }): PlannedArm => ({ ...name, done: { edits: plain(edits) } }));
-  return [
-    ...given([]),
-    ...treatments.flatMap((treatment): PlannedArm[] => {
-      const arms = armsByMethod(treatment, options.seed);
-      if (treatment.selections.length > 0) return arms;
-      // Only the scored controls wait for their units.
-      const controls = treatment.controls.filter(({ use }) => use !== "scored");
-      const known = new Map(given([{ ...treatment, controls }]).slice(1).map((arm) => [arm.arm, arm]));
-      return arms.map((arm) => known.get(arm.arm) ?? arm);
-    }),
-  ];
-}
-
-/** What makes the edits stands for them: which units it will be follows from it and the model. */
-function armsByMethod(
-  { name, controls, controlScores, edits }: PlannedTreatment,
-  seed: number,
-): PlannedArm[] {
-  const steps = edits.map(({ intervention, params, units }) => ({
-    intervention: { name: intervention.name, version: intervention.version, params },
-    units: "select" in units ? { score: units.score.spec, select: units.select } : units,
-  }));
-  const named = { treatment: name, arm: "treated", control: undefined };
-  return [
-    { ...named, done: { method: plain({ steps }) } },
-    ...controlSets(controls).map((each): PlannedArm => ({
-      treatment: name,
-      arm: each.arm,
-      control: each.label,
-      done: { method: plain({ steps, control: methodOf(each, { controlScores, seed }) }) },
-    })),
-  ];
-}
-
-/** What chooses a control's units; its name decides nothing, and only draws have a seed. */
-function methodOf(
-  { control, label, set }: ControlSet,
-  { controlScores, seed }: Pick<PlannedTreatment, "controlScores"> & Pick<ArmOptions, "seed">,
-) {
-  switch (control.use) {
-    case "random": {
-      const { sets: _, ...draw } = control;
-      return { ...draw, set, seed };
-    }
-    case "scored": {
-      const { name: _, ...method } = control;
-      return { ...method, score: controlScores.get(label)!.spec };
-    }
-    case "identity":
-      return control;
-  }
 }

@@ -38,6 +38,17 @@ export function renderPrompt(tokenizer: Tokenizer, prompt: Prompt): string {
   return prompt.kind === "text" ? prompt.text : tokenizer.chat(prompt.messages) + (prompt.prefill ?? "");
 }
 
+/** The prompt after a text and an empty line; in a conversation these begin the user's first message, since not every template has another place. */
+export function withPrefix(prompt: Prompt, text: string): Prompt {
+  const before = (rest: string) => `${text}\n\n${rest}`;
+  if (prompt.kind === "text") return { ...prompt, text: before(prompt.text) };
+  const first = prompt.messages.findIndex(({ role }) => role === "user");
+  const messages = prompt.messages.map((message, i) =>
+    i === first ? { ...message, content: before(message.content) } : message
+  );
+  return { ...prompt, messages };
+}
+
 /** Token ids of the prompt alone, at least one. @throws {UserError} when it has none, or begins with two BOS ids. */
 export function encodePrompt(tokenizer: Tokenizer, prompt: Prompt): number[] {
   return encodeChoices(tokenizer, prompt, []).prompt;

@@ -34,7 +34,14 @@ export interface MetricResult {
 export interface ControlResult {
   readonly control: string;
   /** By metric: the level and the difference from the untouched model. */
-  readonly metrics: Readonly<Record<string, { readonly value: Spread; readonly difference: Spread }>>;
+  readonly metrics: Readonly<
+    Record<string, {
+      readonly value: Spread;
+      readonly difference: Spread;
+      /** Two-sided permutation p of the treatment among the sets, for the primary metric of a control that is drawn at random. */
+      readonly p?: number;
+    }>
+  >;
   /** Keys of the cells of its sets. */
   readonly keys: readonly string[];
 }
@@ -51,6 +58,8 @@ export interface CellResult {
   readonly primary: string;
   readonly metrics: readonly MetricResult[];
   readonly controls: readonly ControlResult[];
+  /** Where the treatment has one. */
+  readonly curve?: CurveResult;
   /** Which labels were chosen, for items that all have the same ones. */
   readonly labels?: LabelShares;
   /** Where all answers together lie, for benchmarks that have scales. */
@@ -114,6 +123,43 @@ export interface FoundRecord {
   readonly key: string;
 }
 
+/** Sets of a control that grew until they cost as much as the treatment, on one model. */
+export interface GrownRecord {
+  readonly model: string;
+  /** Label of the control. */
+  readonly control: string;
+  /** What the cost was measured on. */
+  readonly texts: BenchmarkRecord;
+  /** What costs, in its own unit; more is worse. */
+  readonly metric: string;
+  /** Of the treatment. */
+  readonly wanted: number;
+  readonly sets: readonly { readonly units: number; readonly cost: number }[];
+}
+
+/** A treatment at several doses, by the primary metric. */
+export interface CurveResult {
+  readonly over: "units" | "strength";
+  /** What the area is taken on. */
+  readonly scale: "linear" | "log";
+  readonly metric: string;
+  /** By ascending dose. */
+  readonly points: readonly {
+    /** Number of units, or the factor of the edit's change. */
+    readonly dose: number;
+    readonly key: string;
+    /** Against the untouched model. */
+    readonly change: Estimate;
+    /** Mean changes of the random sets at this dose. */
+    readonly sets?: Spread;
+  }[];
+  /** Area under the changes over the range of doses, divided by that range: their mean height. From dose 0, where nothing changes, unless the
+   * scale is "log". */
+  readonly area: Estimate;
+  /** The same of each random set: their spread, and the two-sided permutation p of the treatment among them. */
+  readonly sets?: { readonly area: Spread; readonly p: number };
+}
+
 export interface ModelRecord {
   readonly label: string;
   readonly use: string;
@@ -131,6 +177,8 @@ export interface TreatmentRecord {
   readonly arms: readonly ArmRecord[];
   /** Where units were found by a scorer: of each selection in turn, model by model. */
   readonly found?: readonly FoundRecord[];
+  /** Where controls grew. */
+  readonly grown?: readonly GrownRecord[];
 }
 
 /** What a treatment, or a control of it, was made of, beside what it is reported on. */

@@ -2,7 +2,7 @@
  * Walks the cells of a plan and computes what the store has not. Outcomes are committed batch by batch, so whatever ends a run,
  * the next one goes on where it stopped.
  */
-import type { Arm } from "./arms.ts";
+import { type Arm, isTreated } from "./arms.ts";
 import { saveClusters } from "./clusters.ts";
 import type { Context } from "./context.ts";
 import { UserError } from "./error.ts";
@@ -10,9 +10,11 @@ import type { Outcome } from "./evaluator.ts";
 import { checkIdentity, isCompared } from "./identity.ts";
 import type { Edit, Model, ScoredBatch, ScoreResult } from "./model.ts";
 import type { Plan, PlannedCell, PlannedModel } from "./plan.ts";
-import type { ModelScore } from "./plan_scores.ts";
 import type { RunStore } from "./store/store.ts";
-import { armsOfModel, saveMadeOf, saveScores } from "./unit_scores.ts";
+import { isGrown } from "./growth.ts";
+import { checkSame, findUnits, growSets } from "./run_units.ts";
+import { createStopping } from "./stopping.ts";
+import { armsOfModel, saveMadeOf } from "./unit_scores.ts";
 
 export interface Progress {
   /** Cells that are done and all of them, each key counted once. */
@@ -25,7 +27,7 @@ export interface Progress {
   readonly elapsedMs: number;
   /** Model, benchmark, treatment and arm at work; model and scorer while units are scored. */
   readonly current: string;
-  /** Samples that a scorer has seen, and all of its samples. */
+  /** Samples that a scorer has seen, and all of its samples; of a control that grows its sets. */
   readonly scoring?: { readonly done: number; readonly total: number };
 }
 
@@ -65,23 +67,31 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
     items: 0,
     tokens: 0,
     scoring: { tokens: 0, elapsedMs: 0 },
+    growing: { tokens: 0, elapsedMs: 0 },
   };
+  const skipped = new Map<string, PlannedCell>();
+  const stopping = createStopping(plan, store);
   const total = sum(cells, (cell) => cell.benchmark.items.length);
   const report = (now: Pick<Progress, "tokens" | "elapsedMs" | "current" | "scoring">) =>
     onProgress?.({
-      cells: { done: tally.done, total: cells.length },
-      items: { done: tally.found + tally.items, total, found: tally.found },
+      cells: { done: tally.done, total: cells.length - skipped.size },
+      items: {
+        done: tally.found + tally.items,
+        total: total - sum([...skipped.values()], ({ benchmark }) => benchmark.items.length),
+        found: tally.found,
+      },
       ...now,
     });
   const reportCell = (cell: PlannedCell) =>
     report({
       tokens: tally.tokens,
-      elapsedMs: context.now() - started - tally.scoring.elapsedMs,
+      elapsedMs: context.now() - started - tally.scoring.elapsedMs - tally.growing.elapsedMs,
       current: nameOf(cell, plan),
     });
   checkIdentity(plan.cells, store);
   for (const planned of plan.models) {
-    const mine = open.filter((cell) => cell.model === planned);
+    // Cells of several arms may be one: it is computed for the first that wants it.
+    const mine = plan.cells.filter((cell) => cell.model === planned && openKeys.has(cell.key));
     const before = context.now();
     tally.scoring.tokens += await findUnits(planned, {
       plan,
@@ -90,12 +100,35 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
       onProgress: (progress) => report({ ...progress, elapsedMs: context.now() - before }),
     });
     tally.scoring.elapsedMs += context.now() - before;
-    if (mine.length === 0) continue;
+    if (
+      planned.growths.every((each) => isGrown(each, store)) && !mine.some((cell) => stopping.isWanted(cell))
+    ) {
+      for (const cell of mine) skipped.set(cell.key, cell);
+      continue;
+    }
     context.signal.throwIfAborted();
-    const arms = armsOfModel(planned, plan, store);
-    await using model = await planned.open({ taps: tapsOf(arms) });
+    // The same taps whatever is left to do, so that a run that goes on opens the graph it had.
+    const taps = tapsOf(armsOfModel(planned, plan, store, { isGrown: false }));
+    await using model = await planned.open({ taps });
     checkSame(planned, model);
+    const beforeGrowth = context.now();
+    tally.growing.tokens += await growSets(planned, {
+      model,
+      plan,
+      store,
+      context,
+      onProgress: (progress) => report({ ...progress, elapsedMs: context.now() - beforeGrowth }),
+    });
+    tally.growing.elapsedMs += context.now() - beforeGrowth;
+    const arms = armsOfModel(planned, plan, store);
     for (const cell of mine) {
+      if (store.isComplete(cell.key)) continue;
+      if (!stopping.isWanted(cell)) {
+        skipped.set(cell.key, cell);
+        reportCell(cell);
+        continue;
+      }
+      skipped.delete(cell.key);
       await computeCell(cell, {
         model,
         edits: armOf(cell, arms).edits,
@@ -124,45 +157,11 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
     for (const { madeOf } of Object.values(score.sets)) saveMadeOf(madeOf, store);
   }
   return {
-    computedCells: open.length,
+    computedCells: open.length - skipped.size,
     reusedCells: cells.length - open.length,
-    tokens: tally.tokens + tally.scoring.tokens,
+    tokens: tally.tokens + tally.scoring.tokens + tally.growing.tokens,
     elapsedMs: context.now() - started,
   };
-}
-
-interface FindOptions {
-  readonly plan: Plan;
-  readonly store: RunStore;
-  readonly context: Context;
-  readonly onProgress: (progress: Pick<Progress, "tokens" | "current" | "scoring">) => void;
-}
-
-/** Computes the scores that a model's treatments select from and the store has not. @returns the tokens it took. */
-async function findUnits(planned: PlannedModel, options: FindOptions): Promise<number> {
-  const { plan, store, context, onProgress } = options;
-  const distinct = [...new Map(planned.scores.map((each) => [each.key, each])).values()];
-  const missing = distinct.filter(({ key }) => store.numbers(key) === undefined);
-  if (missing.length === 0) return 0;
-  context.signal.throwIfAborted();
-  // Closed before the cells are computed, whose graph carries other taps and no gradient.
-  await using model = await planned.open({ taps: [...new Set(missing.flatMap(({ taps }) => taps))] });
-  checkSame(planned, model);
-  let all = 0;
-  for (const each of missing) {
-    const current = scoringName(each, planned, plan);
-    await saveScores(each, {
-      model,
-      store,
-      signal: context.signal,
-      now: context.now,
-      onProgress({ done, total, tokens }) {
-        all += tokens;
-        onProgress({ tokens: all, current, scoring: { done, total } });
-      },
-    });
-  }
-  return all;
 }
 
 /** The outcomes of a cell in the order of its items. @throws when some are missing. */
@@ -241,7 +240,7 @@ function placeOf({ benchmark, arm }: PlannedCell): string {
 /** The sample log of untouched and treated cells; a control's outcomes are in the store and its log would only repeat the items. */
 function keepSamples(cell: PlannedCell, store: RunStore): void {
   const { items, evaluator } = cell.benchmark;
-  if (cell.arm.control !== undefined || store.samples(cell.key).size === items.length) return;
+  if (!isTreated(cell.arm) || store.samples(cell.key).size === items.length) return;
   const { tokenizer } = cell.model.inspected;
   const samples = orderedOutcomes(cell, store).flatMap((outcome, i) => {
     const item = items[i];
@@ -257,27 +256,14 @@ function armOf({ arm, model }: PlannedCell, arms: readonly Arm[]): Arm {
   throw new Error(`arm ${arm.arm} of ${arm.treatment} is missing`);
 }
 
-/** The same taps whatever is left to do, so that a run that goes on opens the graph it had. */
 function tapsOf(arms: readonly Arm[]) {
   return [...new Set(arms.flatMap((arm) => arm.edits.map((edit) => edit.tap)))];
 }
 
-/** @throws {UserError} when the model's files changed between planning and opening. */
-function checkSame({ record }: PlannedModel, model: Model): void {
-  if (JSON.stringify(record.info.hash) === JSON.stringify(model.info.hash)) return;
-  throw new UserError(
-    `Cannot open model ${record.label}: its files changed during the run, wanted them to stay`,
-  );
-}
-
 function nameOf({ model, benchmark, arm }: PlannedCell, plan: Plan): string {
-  const treatment = arm.control === undefined ? arm.treatment : `${arm.treatment}: ${arm.arm}`;
+  const treatment = isTreated(arm) ? arm.treatment : `${arm.treatment}: ${arm.arm}`;
   const parts = [benchmark.record.label, treatment];
   return (plan.models.length > 1 ? [model.record.label, ...parts] : parts).join(" / ");
-}
-
-function scoringName({ score }: ModelScore, { record }: PlannedModel, plan: Plan): string {
-  return [...(plan.models.length > 1 ? [record.label] : []), score.scorer.name].join(" / ");
 }
 
 function sum<T>(entries: readonly T[], of: (entry: T) => number): number {

@@ -87,6 +87,8 @@ export interface Scorer<Params = unknown> {
   readonly sets: readonly string[];
   /** Names of further sets that it takes where they are given. */
   readonly optionalSets?: readonly string[];
+  /** Params under which it finds the units at `sites` that matter for texts of any kind, where it can: what the control `important` is. */
+  generic?(sites: readonly string[]): unknown;
   /** Pure. @throws {UserError} for items or params that do not suit. */
   passes(input: ScorerInput<Params>): readonly Pass[];
   /** Pure: the same pooled values give the same scores, finite and one a unit of the tap. Larger is more. */

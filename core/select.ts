@@ -1,9 +1,8 @@
-/** Units by their scores, and control arms: other units of the same number, drawn at random or by scores of their own. */
+/** Units by their scores: those of a treatment, and those of a control that has scores of its own. */
 import { UserError } from "./error.ts";
 import type { SelectSpec } from "./matrix.ts";
 import { SITES, type Tap, type Unit } from "./model.ts";
 import { suggest } from "./nearest.ts";
-import { createRandom, type Random } from "./random.ts";
 import type { UnitScores } from "./scorer.ts";
 
 /** Units that were selected. */
@@ -108,95 +107,6 @@ function scoredUnits(scores: UnitScores, group: string | undefined): ScoredUnit[
 /** "mlp.gate" of "layers.3.mlp.gate"; "embed" is its own. */
 export function siteOf(tap: Tap): string {
   return tap.replace(/^layers\.\d+\./, "");
-}
-
-export interface ControlOptions {
-  /** "tap": from each tap as many units as are treated there. "uniform": as many in all, every unit of the pool alike. */
-  readonly match: "tap" | "uniform";
-  /** Number of the control set, from 0; with the seed and the match it decides the draw. */
-  readonly set: number;
-  readonly seed: string | number;
-  /** Number of units at a tap. */
-  readonly unitsOf: (tap: Tap) => number;
-  /** Taps to draw from under "uniform", in any order. */
-  readonly pool: readonly Tap[];
-  /** Treated units are not drawn. */
-  readonly exclude: boolean;
-}
-
-/**
- * Draws one control set without replacement.
- *
- * @param treated units in any order; one named twice counts once.
- * @returns as many units, sorted by layer, site and index; the same for any order of `treated` and `pool`.
- * @throws {UserError} when too few units are left, or a treated one is not in its tap.
- *
- * @example
- * ```ts
- * import { drawControl } from "./select.ts";
- * const treated = [{ tap: "layers.1.mlp.gate", index: 4 }] as const;
- * const options = { match: "tap", set: 0, seed: 0, unitsOf: () => 256, pool: [], exclude: true } as const;
- * const [unit] = drawControl(treated, options);
- * if (unit?.tap !== "layers.1.mlp.gate" || unit.index === 4) throw new Error("a matched unit is another one of the tap");
- * ```
- */
-export function drawControl(treated: readonly Unit[], options: ControlOptions): Unit[] {
-  const { match, set, seed, unitsOf, pool, exclude } = options;
-  const byTap = Map.groupBy(treated, ({ tap }) => tap);
-  const taken = new Map<Tap, number[]>();
-  for (const tap of [...byTap.keys()].sort(compareTaps)) {
-    const indices = [...new Set(byTap.get(tap)?.map(({ index }) => index))].sort((a, b) => a - b);
-    const odd = indices.find((index) => !(Number.isInteger(index) && index >= 0 && index < unitsOf(tap)));
-    if (odd !== undefined) {
-      throw new UserError(
-        `Cannot draw a control for unit ${odd} of ${tap}: no such unit, wanted 0 to ${unitsOf(tap) - 1}`,
-      );
-    }
-    taken.set(tap, indices);
-  }
-  const draw = (taps: readonly Tap[], count: number, stream: string) =>
-    drawUnits(count, {
-      runs: taps.map((tap) => ({ tap, width: unitsOf(tap), taken: exclude ? taken.get(tap) ?? [] : [] })),
-      random: createRandom(`${seed}/control/${stream}/${set}`),
-    });
-  if (match === "tap") return [...taken].flatMap(([tap, { length }]) => draw([tap], length, tap));
-  const count = [...taken.values()].reduce((sum, { length }) => sum + length, 0);
-  return draw([...new Set(pool)].sort(compareTaps), count, "uniform");
-}
-
-interface Run {
-  readonly tap: Tap;
-  readonly width: number;
-  /** Indices that must not be drawn, ascending. */
-  readonly taken: readonly number[];
-}
-
-/** `count` of the free units of all runs laid end to end. */
-function drawUnits(
-  count: number,
-  { runs, random }: { readonly runs: readonly Run[]; readonly random: Random },
-): Unit[] {
-  const free = runs.reduce((sum, { width, taken }) => sum + width - taken.length, 0);
-  if (count > free) {
-    const from = runs.length === 1 ? runs[0]?.tap : `${runs.length} taps`;
-    throw new UserError(
-      `Cannot draw a control of ${count} units from ${from}: ${free} are free, wanted at least ${count}`,
-    );
-  }
-  const ranks = random.sample(free, count).sort((a, b) => a - b);
-  const units: Unit[] = [];
-  let start = 0;
-  for (const { tap, width, taken } of runs) {
-    const end = start + width - taken.length;
-    let passed = 0;
-    for (let rank = ranks[units.length]; rank !== undefined && rank < end; rank = ranks[units.length]) {
-      // The rank counts free units only: every taken one before it pushes the index up.
-      while ((taken[passed] ?? Infinity) <= rank - start + passed) passed++;
-      units.push({ tap, index: rank - start + passed });
-    }
-    start = end;
-  }
-  return units;
 }
 
 export interface RankOptions extends Pick<SelectSpec, "group" | "order"> {

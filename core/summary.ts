@@ -4,6 +4,7 @@ import type { Outcome } from "./evaluator.ts";
 import { judgeHypotheses, type Measured } from "./hypotheses.ts";
 import { labelShares } from "./label_shares.ts";
 import { type Measure, measuresOf } from "./measures.ts";
+import { isTreated } from "./arms.ts";
 import type { Plan, PlannedCell } from "./plan.ts";
 import { plain, type PlannedBenchmark } from "./plan_benchmarks.ts";
 import {
@@ -17,28 +18,29 @@ import { orderedOutcomes } from "./runner.ts";
 import { scaleResults } from "./scale_results.ts";
 import { estimateChange, estimateMean, pairedDifference, spread } from "./stats/mod.ts";
 import type { RunStore } from "./store/store.ts";
+import { type CurveInput, curveResult, type Filled } from "./curve_results.ts";
+import { standingOf } from "./standing.ts";
+import { stoppingOf, wantedCells } from "./stopping.ts";
+import { armsOfModel } from "./unit_scores.ts";
 import { treatmentRecords } from "./treatment_records.ts";
 
 export const LEVEL = 0.95;
 export const RESAMPLES = 10_000;
 
-/** A cell with its outcomes in the order of its items, so that no estimate depends on the order of computing. */
-interface Filled {
-  readonly cell: PlannedCell;
-  readonly outcomes: readonly Outcome[];
-}
-
 /** @throws when a cell of the plan is not complete in the store. */
 export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Results {
-  const filled = plan.cells.map((cell): Filled => ({ cell, outcomes: orderedOutcomes(cell, store) }));
-  const cells = plan.models.flatMap((model) =>
-    plan.benchmarks.flatMap((benchmark) => {
+  const wanted = wantedCells(plan, store);
+  const filled = wanted.map((cell): Filled => ({ cell, outcomes: orderedOutcomes(cell, store) }));
+  const cells = plan.models.flatMap((model) => {
+    const arms = plan.treatments.some(({ curve }) => curve) ? armsOfModel(model, plan, store) : [];
+    const unitsOf = ({ arm }: PlannedCell) => arms[model.arms.indexOf(arm)]!.units;
+    return plan.benchmarks.flatMap((benchmark) => {
       const mine = filled.filter(({ cell }) => cell.model === model && cell.benchmark === benchmark);
       const untouched = mine.find(({ cell }) => cell.arm.treatment === UNTOUCHED);
-      return mine.filter(({ cell }) => cell.arm.control === undefined)
-        .map((treated) => cellResult(treated, { untouched, all: mine, seed: plan.matrix.seed }));
-    })
-  );
+      return mine.filter(({ cell }) => isTreated(cell.arm))
+        .map((treated) => cellResult(treated, { untouched, all: mine, plan, unitsOf }));
+    });
+  });
   return {
     format: "plumbline-results",
     version: 1,
@@ -52,7 +54,7 @@ export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Res
     statistics: { level: LEVEL, resamples: RESAMPLES, seed: plan.matrix.seed },
     models: plan.models.map((model) => model.record),
     benchmarks: plan.benchmarks.map((benchmark) => benchmark.record),
-    treatments: treatmentRecords(plan, store),
+    treatments: treatmentRecords(plan, store, wanted),
     provenance: plan.provenance,
     cells,
     ...(plan.hypotheses.hash === undefined ? {} : {
@@ -79,7 +81,7 @@ function measuredOn(cells: readonly Filled[], benchmarks: readonly PlannedBenchm
   const find = (benchmark: string, isMeant: (arm: PlannedCell["arm"]) => boolean) =>
     cells.filter(({ cell }) => cell.benchmark.record.label === benchmark && isMeant(cell.arm));
   const own = (benchmark: string, treatment: string) =>
-    find(benchmark, (arm) => arm.treatment === treatment && arm.control === undefined)[0]?.outcomes;
+    find(benchmark, (arm) => arm.treatment === treatment && isTreated(arm))[0]?.outcomes;
   const measure = (benchmark: string, name: string, outcomes: readonly Outcome[] = []) =>
     measuresOf(benchmarkOf(benchmark), outcomes).find(({ metric }) => metric.name === name);
   return {
@@ -97,12 +99,14 @@ function measuredOn(cells: readonly Filled[], benchmarks: readonly PlannedBenchm
 
 function cellResult(
   { cell, outcomes }: Filled,
-  { untouched, all, seed }: {
+  { untouched, all, plan, unitsOf }: {
     readonly untouched: Filled | undefined;
     readonly all: readonly Filled[];
-    readonly seed: number;
+    readonly plan: Plan;
+    readonly unitsOf: CurveInput["unitsOf"];
   },
 ): CellResult {
+  const { seed } = plan.matrix;
   const { model, benchmark, arm, key } = cell;
   const before = arm.treatment === UNTOUCHED ? undefined : untouched?.outcomes;
   const measures = measuresOf(benchmark, outcomes);
@@ -135,6 +139,20 @@ function cellResult(
     resamples: RESAMPLES,
     seed: `${seed}/scales/${key}`,
   });
+  const doses = all.filter((other) =>
+    other.cell.arm.treatment === arm.treatment && other.cell.arm.dose !== undefined
+  );
+  const curve = before &&
+    curveResult({
+      doses,
+      untouched: before,
+      measures,
+      cell,
+      plan,
+      unitsOf,
+      level: LEVEL,
+      resamples: RESAMPLES,
+    });
   const labels = labelShares(benchmark.items, outcomes, benchmark.evaluator);
   return {
     model: model.record.label,
@@ -144,7 +162,8 @@ function cellResult(
     n: outcomes.length,
     primary: benchmark.primary,
     metrics,
-    controls: controlResults(sets, untouched, measures),
+    controls: controlResults(sets, { untouched, treated: outcomes, measures, cell, plan }),
+    ...(curve && { curve }),
     ...(labels && { labels }),
     ...(scales && { scales }),
   };
@@ -174,19 +193,29 @@ function partsOf(metric: string, { before, after, cell, options }: {
   );
 }
 
+interface ControlsOptions {
+  readonly untouched: Filled | undefined;
+  readonly treated: readonly Outcome[];
+  readonly measures: readonly Measure[];
+  readonly cell: PlannedCell;
+  readonly plan: Plan;
+}
+
 function controlResults(
   sets: readonly Filled[],
-  untouched: Filled | undefined,
-  measures: readonly Measure[],
+  { untouched, treated, measures, cell, plan }: ControlsOptions,
 ): ControlResult[] {
   return [...Map.groupBy(sets, ({ cell }) => cell.arm.control ?? "")].map(([control, drawn]) => ({
     control,
     metrics: Object.fromEntries(measures.map(({ metric, values }) => {
       const levels = drawn.map(({ outcomes }) => mean(values(outcomes)));
       const base = mean(values(untouched?.outcomes ?? []));
+      const stopping = metric.name === cell.benchmark.primary && stoppingOf(plan, drawn[0]!.cell);
       return [metric.name, {
         value: spread(levels),
         difference: spread(levels.map((level) => level - base)),
+        ...(stopping &&
+          { p: standingOf(mean(values(treated)), levels, { direction: "either", ...stopping }).p }),
       }];
     })),
     keys: drawn.map(({ cell }) => cell.key),

@@ -1,13 +1,15 @@
 /** What each treatment came to, for the results: the edits of its arms, and the units that it found. */
+import { loadGrowth } from "./growth.ts";
 import { canonicalJson } from "./hash.ts";
 import type { Unit } from "./model.ts";
-import type { Plan, PlannedModel } from "./plan.ts";
+import type { Plan, PlannedCell, PlannedModel } from "./plan.ts";
 import { plain } from "./plan_benchmarks.ts";
 import { type PlannedScore } from "./plan_scores.ts";
 import type { Selection } from "./plan_treatments.ts";
 import {
   type ArmRecord,
   type FoundRecord,
+  type GrownRecord,
   type SetRecord,
   type TreatmentRecord,
   UNTOUCHED,
@@ -17,12 +19,22 @@ import { selectUnits } from "./select.ts";
 import type { RunStore } from "./store/store.ts";
 import { armsOfModel, scoresIn } from "./unit_scores.ts";
 
-/** The untouched model first. @throws when scores that a treatment selects from are not in the store. */
-export function treatmentRecords(plan: Plan, store: RunStore): TreatmentRecord[] {
+/**
+ * The untouched model first.
+ *
+ * @param wanted cells that count; arms that have none, being sets that were not drawn, are left out.
+ * @throws when scores that a treatment selects from are not in the store.
+ */
+export function treatmentRecords(
+  plan: Plan,
+  store: RunStore,
+  wanted: readonly PlannedCell[] = plan.cells,
+): TreatmentRecord[] {
+  const counted = new Set(wanted.map(({ arm }) => `${arm.treatment}\n${arm.arm}`));
   const models = plan.models.map((model) => ({ model, arms: armsOfModel(model, plan, store) }));
   const armsOf = (treatment: string): readonly ArmRecord[] => {
     const each = models.map(({ arms }) =>
-      arms.filter((arm) => arm.treatment === treatment)
+      arms.filter((arm) => arm.treatment === treatment && counted.has(`${treatment}\n${arm.arm}`))
         .map(({ arm, edits, units }): ArmRecord => ({ treatment, arm, edits, units }))
     );
     if (new Set(each.map(canonicalJson)).size === 1) return each[0] ?? [];
@@ -36,11 +48,26 @@ export function treatmentRecords(plan: Plan, store: RunStore): TreatmentRecord[]
       const found = selections.flatMap((selection) =>
         models.map(({ model }) => foundRecord(selection, { model, store }))
       );
+      const grown = plan.models.flatMap(({ growths, record }) =>
+        growths.filter(({ treatment }) => treatment.name === name).map((growth): GrownRecord => {
+          const { wanted, sizes, costs } = loadGrowth(store, growth.key)!;
+          const { benchmark, metric } = growth.texts;
+          return {
+            model: record.label,
+            control: growth.label,
+            texts: benchmark.record,
+            metric: metric.name,
+            wanted,
+            sets: sizes.slice(0, growth.control.sets).map((units, i) => ({ units, cost: costs[i]! })),
+          };
+        })
+      );
       return {
         name,
         ...record,
         arms: armsOf(name),
         ...(found.length > 0 && { found }),
+        ...(grown.length > 0 && { grown }),
       };
     }),
   ];

@@ -1,11 +1,12 @@
 /** The scores of units that a plan's treatments select from: computed once a model, kept in the store, resumed where they broke off. */
 import type { Arm } from "./arms.ts";
 import { sha256 } from "./hash.ts";
+import { loadGrowth } from "./growth.ts";
 import type { Model, Tap } from "./model.ts";
 import type { Plan, PlannedModel } from "./plan.ts";
 import type { ModelScore, PlannedScore } from "./plan_scores.ts";
 import { plain } from "./plan_benchmarks.ts";
-import { armsFound } from "./plan_treatments.ts";
+import { armsFound } from "./plan_arms.ts";
 import { type MadeOf, madeOfKey } from "./provenance/made_of.ts";
 import type { UnitScores } from "./scorer.ts";
 import { computeScores, type PassSums, type ScoringProgress } from "./scoring.ts";
@@ -79,13 +80,27 @@ export function saveMadeOf(madeOf: MadeOf, store: RunStore): void {
   if (store.numbers(key) === undefined) store.saveNumbers(key, { about: plain(madeOf), arrays: [] });
 }
 
-/** The arms of a model, their units found by the scores in the store. @throws when these are missing. */
+/** The arms of a model, their units found by the scores and sizes in the store. @throws when these are missing. */
 export function armsOfModel(
-  { inspected, scores }: PlannedModel,
+  { inspected, scores, growths }: PlannedModel,
   { treatments, matrix }: Pick<Plan, "treatments" | "matrix">,
   store: RunStore,
+  { isGrown = true }: {
+    /** Without it grown sets have every unit that they may come to have. */ readonly isGrown?: boolean;
+  } = {},
 ): Arm[] {
-  return armsFound(treatments, { model: inspected, seed: matrix.seed, scoresOf: scoresIn(store, scores) });
+  return armsFound(treatments, {
+    model: inspected,
+    seed: matrix.seed,
+    scoresOf: scoresIn(store, scores),
+    sizesOf(treatment, label) {
+      const growth = growths.find((each) => each.treatment === treatment && each.label === label)!;
+      if (!isGrown) return Array(growth.control.sets).fill(Infinity);
+      const { sizes } = loadGrowth(store, growth.key) ?? { sizes: [] };
+      if (sizes.length < growth.control.sets) throw new Error(`sizes ${growth.key} are missing`);
+      return sizes;
+    },
+  });
 }
 
 /** The scores of a step, on the model whose steps these are. */

@@ -6,6 +6,7 @@
  * of the file ("notes", "source") are for people, but for "madeOf": the items that the units were found by. A bare list of entries is read
  * as well.
  */
+import { resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "./error.ts";
 import { SITES, type Tap, type Unit } from "./model.ts";
@@ -74,6 +75,17 @@ export function readUnitsFile(text: string, path: string): UnitsFile {
   return Array.isArray(file)
     ? { units: unitsOf(file, task), madeOf: undefined }
     : { units: unitsOf(file.units, task), madeOf: file.madeOf };
+}
+
+/** Units and what made them, from a file; a path starts in `folder`. @throws {UserError} for what is not a units file. */
+export function readUnits(path: string, folder: string): UnitsFile {
+  const place = resolve(folder, path);
+  try {
+    return readUnitsFile(Deno.readTextFileSync(place), place);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`Cannot read units ${place}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** The units of a file's text. @throws {UserError} for what is not a units file. */

@@ -51,8 +51,7 @@ export function estimateCurve(points: readonly CurvePoint[], options: CurveOptio
         }`,
     );
   }
-  const at = doses.map((x) => scale === "log" ? Math.log(x) : x), range = at.at(-1)! - at[0]!;
-  const weights = at.map((x, i) => ((at[i + 1] ?? x) - (at[i - 1] ?? x)) / 2 / range);
+  const weights = weightsOf(doses, scale);
   const areas = rest.clusters.map((_, item) =>
     sorted.reduce((sum, { changes }, i) => sum + weights[i]! * (changes[item] ?? NaN), 0)
   );
@@ -62,4 +61,19 @@ export function estimateCurve(points: readonly CurvePoint[], options: CurveOptio
     // The weights sum to 1 but for rounding, which must not carry an item out of a proportion's range.
     area: change(rest.binary ? areas.map((area) => Math.max(-1, Math.min(1, area))) : areas),
   };
+}
+
+/** The area of one curve as estimateCurve() has it, without an interval. @param points by ascending x */
+export function areaOf(
+  points: readonly { readonly x: number; readonly y: number }[],
+  scale: "linear" | "log",
+): number {
+  const weights = weightsOf(points.map(({ x }) => x), scale);
+  return points.reduce((sum, { y }, i) => sum + weights[i]! * y, 0);
+}
+
+/** Trapezoids: what each point weighs in the mean height. */
+function weightsOf(doses: readonly number[], scale: "linear" | "log"): number[] {
+  const at = doses.map((x) => scale === "log" ? Math.log(x) : x), range = at.at(-1)! - at[0]!;
+  return at.map((x, i) => ((at[i + 1] ?? x) - (at[i - 1] ?? x)) / 2 / range);
 }

@@ -51,6 +51,7 @@ export const gradientProduct = defineScorer({
   params,
   sets: ["items"],
   optionalSets: ["control"],
+  generic: (sites) => ({ sites, objective: "crossEntropy", pool: "mean", absolute: true }),
   passes({ params: { sites, objective, pool, padding, weight, absolute }, items, model }) {
     const pass = (name: string, of: readonly ScoredItem[]): Pass => ({
       name,

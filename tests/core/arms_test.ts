@@ -14,6 +14,7 @@ function arms(edits: Intervention["edits"]) {
     seed: 0,
     model,
     scoresOf: () => new Map(),
+    sizesOf: () => [],
   });
 }
 

@@ -1,6 +1,10 @@
 /** Controls with one set: units that come first by another score, and the treated ones scaled by 1; over the fake model. */
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { controlLabels } from "../../core/controls.ts";
+import { withControls } from "../../core/default_controls.ts";
+import { createRegistry } from "../../core/registry.ts";
+import scorers from "../../plugins/scorers/mod.ts";
+import riddles from "../fake_benchmark.ts";
 import { UserError } from "../../core/error.ts";
 import { parseMatrix } from "../../core/matrix.ts";
 import type { Tap, Unit } from "../../core/model.ts";
@@ -320,13 +324,14 @@ Deno.test("controlLabels() are names, and what tells draws apart", () => {
       benchmarks: [{ use: "b" }],
       treatments: [treatment],
     });
-    return controlLabels(parseMatrix(text, "m.json").treatments[0]!.controls);
+    const matrix = parseMatrix(text, "m.json"), registry = createRegistry([scorers], [riddles]);
+    return controlLabels(withControls(matrix, { registry, path: "/m.json" }).treatments[0]!.controls);
   };
   const tap = { use: "random", match: "tap" }, uniform = { use: "random", match: "uniform" };
   assertEquals(labels(tap, OTHER, { use: "identity" }), ["random", "otherTask", "identity"]);
   assertEquals(labels(OTHER, tap, uniform), ["otherTask", "random (tap)", "random (uniform)"]);
   assertEquals(labels(uniform, { ...uniform, sets: 3 }), [
-    "random (uniform, 10 sets, without treated)",
+    "random (uniform, 200 sets, without treated)",
     "random (uniform, 3 sets, without treated)",
   ]);
 });

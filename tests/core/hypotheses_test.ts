@@ -2,7 +2,9 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { judgeHypotheses, type Measured, planHypotheses, sealHypotheses } from "../../core/hypotheses.ts";
 import { claimText, evidenceTexts, sealText } from "../../core/report/claims.ts";
+import { withControls } from "../../core/default_controls.ts";
 import { parseMatrix } from "../../core/matrix.ts";
+import { createRegistry } from "../../core/registry.ts";
 import { UserError } from "../../core/error.ts";
 import { createRandom } from "../../core/random.ts";
 import type { PlannedBenchmark } from "../../core/plan_benchmarks.ts";
@@ -39,7 +41,7 @@ function planned(...hypotheses: readonly Record<string, unknown>[]) {
         name: "muted",
         steps: [{ edit: { use: "suppress", units: [{ tap: "embed", index: 0 }] } }],
         controls: [
-          { use: "random", match: "tap", sets: 3 },
+          { use: "random", match: "tap", sets: 199, stopAt: 199 },
           { use: "scored", name: "important", match: "tap", score: { use: "loudness" } },
           { use: "identity" },
         ],
@@ -48,12 +50,19 @@ function planned(...hypotheses: readonly Record<string, unknown>[]) {
     }),
     "m.json",
   );
-  return planHypotheses(matrix, { benchmarks: BENCHMARKS, task: "read matrix m.json" });
+  const written = withControls(matrix, { registry: createRegistry([], []), path: "/m.json" });
+  return planHypotheses(written, { benchmarks: BENCHMARKS, task: "read matrix m.json" });
 }
 
 Deno.test("planHypotheses() writes every default out and hashes what is claimed, not how it is written", () => {
   const { list, hash } = planned(CLAIM);
-  assertEquals(list, [{ ...CLAIM, metric: "acc", family: "primary", guard: false, isDrawn: true }]);
+  assertEquals(list, [{
+    ...CLAIM,
+    metric: "acc",
+    family: "primary",
+    guard: false,
+    drawn: { sets: 199, stopAt: 199 },
+  }]);
   assertEquals(planned({ ...CLAIM, metric: "acc", family: "primary" }).hash, hash);
   for (
     const change of [{ direction: "either" }, { margin: 0.02 }, { family: "secondary" }, {
@@ -156,14 +165,14 @@ Deno.test("judgeHypotheses() compares with a control of one set item by item, an
   // A control that falls as far leaves nothing of the effect.
   const [none] = judged([claim], measured(cells, [FALLEN]));
   assertEquals([none!.difference.value, none!.p, none!.verdict], [0, 1, "inconclusive"]);
-  assertEquals("isDrawn" in one!.hypothesis, false);
+  assertEquals("drawn" in one!.hypothesis, false);
 });
 
 Deno.test("planHypotheses() says whether the sets of a control are draws", () => {
   const drawn = ["untouched", "random", "important", "identity"].map((control) =>
     planned({ ...CLAIM, control })
   );
-  assertEquals(drawn.map(({ list }) => list[0]!.isDrawn), [false, true, false, false]);
+  assertEquals(drawn.map(({ list }) => list[0]!.drawn !== undefined), [false, true, false, false]);
 });
 
 Deno.test("judgeHypotheses() corrects over hypotheses and models together, and keeps the gate shut", () => {

@@ -31,7 +31,7 @@ Deno.test("parseMatrix() writes every default out", () => {
     treatments: [{
       name: "muted",
       steps: [{ edit: { use: "mute", params: {}, units: [{ tap: "layers.0.mlp.gate", index: 1 }] } }],
-      controls: [{ use: "random", match: "tap", sets: 10, exclude: true }],
+      controls: [{ use: "random", match: "tap", sets: 200, stopAt: 10, exclude: true }],
     }],
   });
 });
@@ -184,7 +184,10 @@ Deno.test("parseMatrix() refuses a control of no kind, keys of another kind, and
       [{ ...IMPORTANT, use: "scord" }],
       'unknown value "scord" at treatments[0].controls[0].use, did you mean "scored"',
     ],
-    [[{ match: "tap" }], 'wanted one of "random", "scored", "identity" at treatments[0].controls[0].use'],
+    [
+      [{ match: "tap" }],
+      'wanted one of "random", "scored", "important", "otherTask", "matchedDamage", "prompt", "identity" at treatments[0].controls[0].use',
+    ],
     [[{ ...IMPORTANT, nam: "x" }], 'unknown key "nam" at treatments[0].controls[0], did you mean "name"'],
     [[{ ...IMPORTANT, sets: 3 }], 'unknown key "sets" at treatments[0].controls[0]'],
     [[{ ...IMPORTANT, select: { top: 3 } }], 'unknown key "top" at treatments[0].controls[0].select'],

@@ -41,7 +41,7 @@ Deno.test("run() opens each model once with the taps of all its edits and comput
       steps: [{ edit: one }],
       controls: [{ use: "random", match: "tap", sets: 3 }],
     },
-    { name: "two", steps: [{ edit: two }] },
+    { name: "two", steps: [{ edit: two }], controls: [] },
   ];
   const planned = await plan({ matrix: { treatments }, log });
   const store = createMemoryStore();

@@ -2,7 +2,8 @@ import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert
 import type { Tap, Unit } from "../../core/model.ts";
 import { UserError } from "../../core/error.ts";
 import { createRandom } from "../../core/random.ts";
-import { type ControlOptions, drawControl, selectUnits } from "../../core/select.ts";
+import { type ControlOptions, drawControl } from "../../core/draw.ts";
+import { selectUnits } from "../../core/select.ts";
 
 const WIDTH = 12;
 const GATE: Tap = "layers.0.mlp.gate";

@@ -215,8 +215,13 @@ Deno.test("run() scores once for all treatments that select from the same scores
       steps: [...steps(SCORE, { top: 1, order: "lowest" }), { select: { top: 2 } }, {
         edit: { use: "mute" },
       }],
+      controls: [],
     },
-    { name: "grouped", steps: steps(many(4, { groupBy: "question" }), { top: 1, group: "q34" }) },
+    {
+      name: "grouped",
+      controls: [],
+      steps: steps(many(4, { groupBy: "question" }), { top: 1, group: "q34" }),
+    },
   ];
   const store = createMemoryStore();
   const first = await finish(await plan({ matrix: { treatments }, log }), store);

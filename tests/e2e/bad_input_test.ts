@@ -27,7 +27,7 @@ interface Case {
 const model = (path: string) => ({ models: [{ use: "onnx", params: { path } }] });
 const tiny = (params: unknown) => ({ benchmarks: [{ use: "tiny", params }] });
 const treated = (use: string, units: unknown, params = {}) => ({
-  treatments: [{ name: "edited", steps: [{ edit: { use, params, units } }] }],
+  treatments: [{ name: "edited", steps: [{ edit: { use, params, units } }], controls: [] }],
 });
 
 const SCORE = { use: "gradient_product", on: { items: { use: "fables", params: { topic: "work" } } } };

@@ -15,6 +15,7 @@ const MATRIX = {
   treatments: [{
     name: "silenced",
     steps: [{ edit: { use: "suppress", units: `${DEMO}/units_food.json` } }],
+    controls: [],
   }],
 };
 

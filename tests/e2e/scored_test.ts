@@ -81,10 +81,11 @@ Deno.test("silencing what was found makes food fall as the planted units do, and
 Deno.test("as many random units, of the same taps or of any, leave food as it was", () => {
   const { controls } = cellOf("fables_food");
   assertEquals(controls.map(({ control, keys }) => [control, keys.length]), [
-    ["random (tap)", 20],
+    ["random (tap)", 39],
     ["random (uniform)", 10],
     ["important", 1],
     ["otherTask", 1],
+    ["matchedDamage", 5],
     ["identity", 1],
   ]);
   for (const { metrics } of controls.slice(0, 2)) {
@@ -134,13 +135,44 @@ Deno.test("the identity control edits the treated units and leaves every outcome
   }
 });
 
+Deno.test("sets of matched damage have at least as many units as the treatment, none of its own, and cost as much where they can", () => {
+  const [grown] = results.treatments.find(({ name }) => name === "food found")!.grown!;
+  assertEquals([grown!.control, grown!.metric, grown!.sets.length], ["matchedDamage", "gold_logprob", 5]);
+  for (const [i, { units, cost }] of grown!.sets.entries()) {
+    const drawn = unitsOf(`matchedDamage ${i + 1}`);
+    assertEquals([drawn.length, new Set(drawn).size], [units, units]);
+    assert(units >= 48 && !drawn.some((name) => names.includes(name)));
+    assert(units === 48 || Math.abs(cost - grown!.wanted) <= 0.5 * Math.abs(grown!.wanted), `${cost}`);
+  }
+});
+
+Deno.test("curves begin at no change, meet the treatment at its own dose, and have the area of their points", () => {
+  const { curve, key } = cellOf("fables_food");
+  assertEquals(curve!.points.map(({ dose }) => dose), [12, 24, 48, 96]);
+  assertEquals(curve!.points[2]!.key, key);
+  assertEquals(curve!.points[2]!.change.value, exactMatch(cellOf("fables_food")).difference!.value);
+  const heights = [0, ...curve!.points.map(({ change }) => change.value)], doses = [0, 12, 24, 48, 96];
+  const area =
+    heights.slice(1).reduce((sum, y, i) => sum + (y + heights[i]!) / 2 * (doses[i + 1]! - doses[i]!), 0) / 96;
+  assert(Math.abs(curve!.area.value - area) < 1e-12, `${curve!.area.value}, ${area}`);
+  assert(curve!.area.high < 0 && curve!.sets!.p <= 2 / 11, "food falls more than under any random set");
+
+  const strength = cellOf("fables_food", "food planted").curve!;
+  assertEquals(strength.points.map(({ dose }) => dose), [0.25, 0.5, 1]);
+  assertEquals(strength.points[2]!.key, cellOf("fables_food", "food planted").key);
+  const arms = results.treatments.find(({ name }) => name === "food planted")!.arms;
+  const half = arms.find(({ arm }) => arm === "strength 0.5")!;
+  assertEquals([...new Set(half.edits.map(({ op, value }) => `${op} ${value}`))], ["scale 0.5"]);
+});
+
 Deno.test("the table has a column for each control by its name", () => {
   const [grid] = gridsOf(results);
   assertEquals(grid!.columns.filter((column) => column.startsWith("food found: ")), [
-    "food found: random (tap), 20 sets",
+    "food found: random (tap), 39 sets",
     "food found: random (uniform), 10 sets",
     "food found: important",
     "food found: otherTask",
+    "food found: matchedDamage, 5 sets",
     "food found: identity",
   ]);
   const shown = grid!.rows[0]!.cells[grid!.columns.indexOf("food found: identity")]!;
@@ -165,7 +197,9 @@ Deno.test("the units file gives the same outcomes when another matrix takes it",
     store.saveRun(results);
     const target = await exportRun(store, results.id, folder);
     const units = `${target}/units_food-found.json`;
-    const treatments = [{ name: "food given", steps: [{ edit: { use: "suppress", units } }] }];
+    const treatments = [
+      { name: "food given", steps: [{ edit: { use: "suppress", units } }], controls: [] },
+    ];
     const given = await planScored({ treatments });
     await run(given, { store, context });
     for (const benchmark of ["fables_food", "fables_work", "opposites"]) {

@@ -155,7 +155,7 @@ Deno.test("plan of the demo leaves all to compute before eval and nothing after 
     const fresh = await plumbline(folder, "plan", ...args);
     assertEquals([fresh.code, fresh.err], [0, ""]);
     assertEquals(exists(`${folder}/results`), false);
-    const [planned = ""] = /\n {2}all +165 +0 +0 +165 +([\d,]+)\n/.exec(fresh.out)?.slice(1) ?? [];
+    const [planned = ""] = /\n {2}all +315 +0 +0 +315 +([\d,]+)\n/.exec(fresh.out)?.slice(1) ?? [];
     const done = await plumbline(folder, "eval", ...args);
     assertStringIncludes(done.out, `Cells: 165 computed, 0 found in the store, ${planned} tokens`);
     const files = () =>
