@@ -12,7 +12,7 @@ import { faultText, UserError } from "./error.ts";
 import { canonicalJson } from "./hash.ts";
 import type { Intervention } from "./intervention.ts";
 import type { ControlSpec, CurveSpec } from "./matrix.ts";
-import type { Edit, Model, Tap, Unit } from "./model.ts";
+import type { Edit, Tap, Unit } from "./model.ts";
 import { compareTaps, compareUnits } from "./select.ts";
 
 /** One step, its params and units already read. */

@@ -79,7 +79,7 @@ function written(
           `Cannot ${task}: the treatment names its units, wanted one that scores, or a scored control`,
         );
       }
-      const { order, group } = select;
+      const { order } = select;
       // A group is of the treatment's own items, so that the other task's count all together.
       return { ...scored, name: entry.use, select: { order }, ...{ score: { ...step, on: entry.on } } };
     }

@@ -138,7 +138,8 @@ export function requestsOf(
       throw new UserError(`Cannot run ${place}: ${state}`);
     }
   }
-  return requests;
+  // Errors of the model name the item by its id.
+  return requests.map((request, i) => ({ id: items[i]!.id, ...request }));
 }
 
 /**

@@ -9,7 +9,7 @@ import { UserError } from "./error.ts";
 import type { Outcome } from "./evaluator.ts";
 import { checkIdentity, isCompared } from "./identity.ts";
 import type { Edit, Model, ScoredBatch, ScoreResult } from "./model.ts";
-import type { Plan, PlannedCell, PlannedModel } from "./plan.ts";
+import type { Plan, PlannedCell } from "./plan.ts";
 import type { RunStore } from "./store/store.ts";
 import { isGrown } from "./growth.ts";
 import { checkSame, findUnits, growSets } from "./run_units.ts";

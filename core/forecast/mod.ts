@@ -5,6 +5,7 @@ import type { Plan, PlannedCell, PlannedModel } from "../plan.ts";
 import type { ModelScore } from "../plan_scores.ts";
 import type { Results } from "../results.ts";
 import type { PassSample } from "../scorer.ts";
+import { createStopping } from "../stopping.ts";
 import type { RunStore } from "../store/store.ts";
 import { type Detectable, detectableOf } from "./detectable.ts";
 import { memoryOf } from "./memory.ts";
@@ -88,7 +89,9 @@ interface ModelOptions {
 
 function modelForecast(model: PlannedModel, { plan, store, runs, here }: ModelOptions): ModelForecast {
   const { label, info } = model.record;
-  const distinct = [...new Map(plan.cells.map((cell) => [cell.key, cell])).values()];
+  const stopping = createStopping(plan, store);
+  const wanted = plan.cells.filter((cell) => stopping.isWanted(cell));
+  const distinct = [...new Map(wanted.map((cell) => [cell.key, cell])).values()];
   const benchmarks = plan.benchmarks.map((benchmark) =>
     cellsForecast(
       distinct.filter((cell) => cell.model === model && cell.benchmark === benchmark),
