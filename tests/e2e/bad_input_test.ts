@@ -173,7 +173,7 @@ const CASES: readonly Case[] = [
   {
     name: "an edit that drives logits out of range",
     matrix: treated("scale", `${DEMO}/units_food.json`, { value: 1e38 }),
-    words: ["fables_food", '"edited"', "prompt", "not finite", "in layer 1", "finite"],
+    words: ["fables_food", '"edited"', "item food-", "not finite", "in layer 1", "finite"],
     computes: true,
   },
   {
