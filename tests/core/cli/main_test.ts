@@ -1,5 +1,5 @@
 /** The command line as a user meets it: a process with the permissions of deno.json's tasks. */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
 const CONFIG = `${ROOT}deno.json`;
