@@ -17,6 +17,7 @@ export * from "./prompt.ts";
 export { hasLeak, leakOf, provenanceNotes } from "./provenance/notes.ts";
 export { createRandom, type Random } from "./random.ts";
 export { claimText, claimTitle, evidenceTexts, sealText } from "./report/claims.ts";
+export { areaText } from "./report/curves.ts";
 export { foundIn, foundName, foundText } from "./report/found.ts";
 export * from "./results.ts";
 export * from "./scale.ts";

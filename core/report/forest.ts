@@ -3,13 +3,29 @@ import type { Results } from "../results.ts";
 import { estimateText, metricText, spreadText } from "./format.ts";
 import { levelText } from "./level.ts";
 import { type PrimaryRow, primaryRows, setsText } from "./primary.ts";
-
-/** Colours of the pages, as on paper. */
-const INK = "#1c1e22", SOFT = "#595e66", RULE = "#dcd8ce", BAND = "#c9cbce", DOT = "#c4641b";
-const FONT = "Inter, Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif";
-const SIZE = 12, ROW = 20, SUB_ROW = 16, GAP = 10, PLOT = 300, EDGE = 14;
-/** Width of a letter over its height: somewhat more than in the fonts above, since which of them is there is not known. */
-const LETTER = 0.56;
+import {
+  BAND,
+  csvLine,
+  DOT,
+  EDGE,
+  fold,
+  GAP,
+  INK,
+  LETTER,
+  PLOT,
+  round,
+  ROW,
+  RULE,
+  SIZE,
+  SOFT,
+  stampsOf,
+  SUB_ROW,
+  svgDocument,
+  textAt,
+  ticksOf,
+  tickText,
+  widthOf,
+} from "./svg.ts";
 
 interface Line {
   readonly kind: "benchmark" | "treatment" | "control";
@@ -103,18 +119,11 @@ export function differencesSvg(results: Results): string {
     parts.push(textAt({ x: EDGE, y, text, fill: SOFT, size: SIZE - 1 }));
   }
   const height = Math.ceil(y + EDGE);
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" ` +
-    `font-family="${FONT}" font-size="${SIZE}">`,
-    `<title>${escapeXml(`${results.name}: differences from the untouched model`)}</title>`,
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    ...parts,
-    "</svg>",
-  ].join("\n") + "\n";
-}
-
-function stampsOf({ reportable, limit }: Results): string[] {
-  return reportable ? [] : [`Not reportable: only the first ${limit} items of each benchmark`];
+  return svgDocument(parts, {
+    width,
+    height,
+    title: `${results.name}: differences from the untouched model`,
+  });
 }
 
 function panelParts(
@@ -187,60 +196,7 @@ function lineParts({ kind, label, text, value, low, high }: Line, { y, x, width 
   ];
 }
 
-/** Round numbers that hold both ends, 0 among them: steps of 1, 2 or 5 times a power of ten, about six of them. */
-function ticksOf(low: number, high: number): number[] {
-  const span = high - low > 0 ? high - low : 1;
-  const rough = span / 6, power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
-  const first = Math.floor(low / step + 1e-9), last = Math.max(first + 1, Math.ceil(high / step - 1e-9));
-  return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
-}
-
-function tickText(tick: number, ticks: readonly number[]): string {
-  const step = (ticks[1] ?? 1) - (ticks[0] ?? 0);
-  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  return (tick === 0 ? "0" : `${tick > 0 ? "+" : ""}${tick.toFixed(digits)}`).replace("-", "\u2212");
-}
-
-interface Text {
-  readonly x: number;
-  readonly y: number;
-  readonly text: string;
-  readonly fill?: string;
-  readonly size?: number;
-  readonly bold?: boolean;
-  readonly anchor?: "middle" | "end";
-}
-
-function textAt({ x, y, text, fill = INK, size, bold, anchor }: Text): string {
-  const more = [
-    ...(size === undefined ? [] : [` font-size="${size}"`]),
-    ...(bold ? [' font-weight="bold"'] : []),
-    ...(anchor === undefined ? [] : [` text-anchor="${anchor}"`]),
-  ].join("");
-  return `<text x="${round(x)}" y="${round(y)}" fill="${fill}"${more}>${escapeXml(text)}</text>`;
-}
-
-/** Control characters may not stand in XML at all. */
-function escapeXml(text: string): string {
-  return text
-    // deno-lint-ignore no-control-regex
-    .replaceAll(/[\u0000-\u001f\u007f\ufffe\uffff]|\p{Surrogate}/gu, " ")
-    .replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
-}
-
 const indentOf = (kind: Line["kind"]) => ({ benchmark: 0, treatment: 12, control: 24 })[kind];
-const widthOf = (text: string) => LETTER * SIZE * [...text].length;
-const round = (value: number) => Number(value.toFixed(2));
-
-function fold(text: string, letters: number): string[] {
-  return text.split(" ").reduce<string[]>((lines, word) => {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > letters) return [...lines, word];
-    return [...lines.slice(0, -1), `${last} ${word}`];
-  }, []);
-}
-
 const HEAD = [
   "model",
   "benchmark",
@@ -284,11 +240,5 @@ export function differencesCsv(results: Results): string {
       ];
     },
   );
-  return [HEAD, ...lines].map((cells) => cells.map((cell) => csvCell(String(cell))).join(",") + "\n").join(
-    "",
-  );
-}
-
-function csvCell(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return [HEAD, ...lines].map(csvLine).join("");
 }

@@ -1,6 +1,8 @@
 /** One cell: its metrics, and its items with those that flipped first. */
 import {
+  areaText,
   type CellResult,
+  type CurveResult,
   leakOf,
   type Metric,
   type MetricResult,
@@ -69,6 +71,7 @@ export function CellPage(props: CellPageProps) {
       )}
       {arm === undefined && cell.labels && <Labels shares={cell.labels} />}
       {arm === undefined && cell.controls.length > 0 && <Controls {...props} />}
+      {arm === undefined && cell.curve && <Curve cell={cell} curve={cell.curve} />}
       <h2 id="items">Items</h2>
       <Filters {...props} />
       {rows.length === 0 && (
@@ -190,6 +193,41 @@ function Controls({ results, cell, metric }: CellPageProps) {
           </details>
         );
       })}
+    </section>
+  );
+}
+
+function Curve({ cell, curve }: { readonly cell: CellResult; readonly curve: CurveResult }) {
+  const metric = cell.metrics.find((each) => each.metric.name === curve.metric)?.metric;
+  if (!metric) return null;
+  const change = (value: number) => signed(value, metric.binary);
+  return (
+    <section class="curve-of">
+      <h2>Curve over {curve.over}</h2>
+      <p class="note">{areaText({ cell, curve, metric })} ({metric.title})</p>
+      <div class="scroll" tabindex={0} role="region" aria-label="Curve">
+        <table class="metrics">
+          <thead>
+            <tr>
+              <th>{curve.over === "units" ? "Units" : "Strength"}</th>
+              <th>Difference</th>
+              {curve.sets && <th>Random sets</th>}
+            </tr>
+          </thead>
+          <tbody>
+            {curve.points.map(({ dose, change: estimate, sets }) => (
+              <tr>
+                <td class="number">{dose}</td>
+                <td>
+                  {change(estimate.value)}{" "}
+                  <span class="interval">{signedInterval(estimate, metric.binary)}</span>
+                </td>
+                {sets && <td>{change(sets.mean)}, from {change(sets.min)} to {change(sets.max)}</td>}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </section>
   );
 }
