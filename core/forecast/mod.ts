@@ -9,9 +9,11 @@ import { createStopping } from "../stopping.ts";
 import type { RunStore } from "../store/store.ts";
 import { type Detectable, detectableOf } from "./detectable.ts";
 import { memoryOf } from "./memory.ts";
+import { type HypothesisForecast, neededOf } from "./needed.ts";
 import { gradientRate, type Here, rateOf, runsIn, type Sourced } from "./rates.ts";
 
 export type { Detectable } from "./detectable.ts";
+export type { HypothesisForecast } from "./needed.ts";
 export type { Here, Sourced } from "./rates.ts";
 
 /** The cells of one model on one benchmark, each key counted once. */
@@ -65,18 +67,20 @@ export interface Forecast {
   readonly limit: number | null;
   readonly models: readonly ModelForecast[];
   readonly benchmarks: readonly Detectable[];
+  readonly hypotheses: readonly HypothesisForecast[];
 }
 
 /** @param store where results would go; only read. */
 export function forecast(plan: Plan, store: RunStore, here: Here): Forecast {
   const runs = runsIn(store);
-  const weights = plan.models.map(({ record }) => record.info.hash.weights);
+  const seen = { runs, store, weights: plan.models.map(({ record }) => record.info.hash.weights) };
   return {
     id: plan.id,
     name: plan.name,
     limit: plan.limit,
     models: plan.models.map((model) => modelForecast(model, { plan, store, runs, here })),
-    benchmarks: plan.benchmarks.map((benchmark) => detectableOf(benchmark, { runs, store, weights })),
+    benchmarks: plan.benchmarks.map((benchmark) => detectableOf(benchmark, seen)),
+    hypotheses: neededOf(plan, seen),
   };
 }
 

@@ -3,7 +3,7 @@ import { countText } from "../report/format.ts";
 import { fold } from "../report/table.ts";
 import { TEST } from "./detectable.ts";
 import { mbText } from "./memory.ts";
-import type { Detectable, Forecast, ModelForecast } from "./mod.ts";
+import type { Detectable, Forecast, HypothesisForecast, ModelForecast } from "./mod.ts";
 
 export interface PrintOptions {
   /** Bold and dim text. */
@@ -21,7 +21,7 @@ export function forecastLines(forecast: Forecast, { colour, width }: PrintOption
   const bold = (text: string) => colour ? `\x1b[1m${text}\x1b[22m` : text;
   const section = (title: string, lines: readonly string[]) =>
     lines.length > 0 ? ["", bold(title), ...lines] : [];
-  const { models, benchmarks, id, limit } = forecast;
+  const { models, benchmarks, hypotheses, id, limit } = forecast;
   const sentence = `Plan of run ${id}; nothing was computed or written${
     limit === null ? "" : `; only the first ${limit} items of each benchmark (--limit), not reportable`
   }`;
@@ -35,6 +35,10 @@ export function forecastLines(forecast: Forecast, { colour, width }: PrintOption
         100 * TEST.level
       } %)`,
       benchmarkLines(benchmarks, width),
+    ),
+    ...section(
+      `Items that the hypotheses need (power ${100 * TEST.power} %)`,
+      hypothesisLines(hypotheses, width),
     ),
   ];
 }
@@ -130,19 +134,98 @@ function benchmarkLines(benchmarks: readonly Detectable[], width: number): strin
       ? `${(100 * change.value).toFixed(1)} points of ${metric}`
       : `${change.value.toFixed(2)} standard deviations of a change of ${metric}`,
   ]);
-  const bySource = Map.groupBy(
-    benchmarks.filter(({ change }) => change && change.source !== ""),
-    ({ change }) => change?.source ?? "",
+  const sourced = benchmarks.flatMap(({ benchmark, change }) =>
+    change ? [{ name: benchmark, source: change.source }] : []
   );
-  return [
-    ...columns([head, ...rows], width, true),
-    ...[...bySource].flatMap(([source, group]) => {
-      const names = group.length === benchmarks.length
-        ? ""
-        : `${group.map((each) => each.benchmark).join(", ")}: `;
-      return indented(bySource.size === 1 && names === "" ? capital(source) : `${names}${source}`, width);
-    }),
+  return [...columns([head, ...rows], width, true), ...sourceLines(sourced, width)];
+}
+
+/** Each source once, with the names that it holds for where these are not all. */
+function sourceLines(
+  all: readonly { readonly name: string; readonly source: string }[],
+  width: number,
+): string[] {
+  const sourced = all.filter(({ source }) => source !== "");
+  const bySource = Map.groupBy(sourced, ({ source }) => source);
+  return [...bySource].flatMap(([source, group]) =>
+    indented(
+      group.length === sourced.length
+        ? capital(source)
+        : `${group.map(({ name }) => name).join(", ")}: ${source}`,
+      width,
+    )
+  );
+}
+
+function hypothesisLines(hypotheses: readonly HypothesisForecast[], width: number): string[] {
+  if (hypotheses.length === 0) return [];
+  const rows = hypotheses.map(({ name, metric, margin, items, clusters, needed, ...rest }) => [
+    name,
+    margin === undefined ? "none" : metric.binary ? changeText(margin, metric) : shortText(margin),
+    sizeText({ items, clusters }),
+    needed === undefined ? "" : sizeText(needed),
+    verdictText({ items, needed, metric, ...rest }),
+  ]);
+  const guards = hypotheses.some(({ guard }) => guard), effects = hypotheses.some(({ guard }) => !guard);
+  const levels = [...Map.groupBy(hypotheses, ({ family }) => family)].map(([family, [first]]) =>
+    `${family} ${shortText(100 * first!.alpha)} %`
+  );
+  const notes = [
+    "In brackets the clusters; t test over clusters, one-sided unless either direction counts" +
+    (effects ? "; an effect is to be found where it is as large as its margin" : "") +
+    (guards ? "; a guard is to be shown where nothing changes" : ""),
+    `Level: ${
+      shortText(100 * (1 - TEST.level))
+    } % over the number of hypotheses of the family on all models, the strictest step of its correction: ${
+      levels.join(", ")
+    }`,
+    ...hypotheses.filter(({ sets }) => sets && sets.count < sets.needed).map(({ name, sets, alpha }) =>
+      `${name}: among ${sets!.count} control sets no p is as small as ${shortText(alpha)}, it takes ${
+        numberText(sets!.needed)
+      } sets`
+    ),
   ];
+  return [
+    ...columns([["Hypothesis", "margin", "items", "needed", "verdict"], ...rows], width, true),
+    ...notes.flatMap((note) => indented(note, width)),
+    ...sourceLines(hypotheses, width),
+  ];
+}
+
+function verdictText(
+  { items, needed, change, unknown, metric, sets }:
+    & Pick<
+      HypothesisForecast,
+      "items" | "change" | "unknown" | "metric" | "sets"
+    >
+    & { readonly needed: HypothesisForecast["needed"] },
+): string {
+  const few = sets && sets.count < sets.needed ? ["sets"] : [];
+  if (needed) {
+    const all = [...(items < needed.items ? ["items"] : []), ...few];
+    return all.length === 0 ? "enough" : `too few ${all.join(" and ")}`;
+  }
+  const found = change === undefined
+    ? `unknown: ${unknown}`
+    : change.unit === "sd"
+    ? `finds ${change.value.toFixed(2)} standard deviations`
+    : `finds ${changeText(change.value, metric)}`;
+  return [found, ...few.map((each) => `too few ${each}`)].join(", ");
+}
+
+/** "12.3 points", "0.25 gold_logprob". */
+function changeText(value: number, { binary, name }: HypothesisForecast["metric"]): string {
+  return binary ? `${shortText(100 * value)} points` : `${shortText(value)} ${name}`;
+}
+
+/** "1,580 (395)"; a number alone where items are independent. */
+function sizeText({ items, clusters }: { readonly items: number; readonly clusters: number }): string {
+  return clusters < items ? `${numberText(items)} (${numberText(clusters)})` : numberText(items);
+}
+
+/** At most three digits that count. */
+function shortText(value: number): string {
+  return String(Number(value.toPrecision(3)));
 }
 
 /** A name and numbers, these to the right; with `text` the last column is text. The name gives way where a line would be too long. */

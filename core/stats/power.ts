@@ -33,6 +33,8 @@ export interface ItemsOptions extends TestOptions {
   readonly icc?: number;
   /** Items a cluster, from 1; default 1. Where clusters differ in size, the sum of squared sizes over the number of items. */
   readonly clusterSize?: number;
+  /** Items over clusters, where these differ in size; default `clusterSize`. */
+  readonly meanSize?: number;
 }
 
 export interface ItemsNeeded {
@@ -59,17 +61,20 @@ export interface ItemsNeeded {
  * if (!(alone.items === 630 && worded.items === 1580)) throw new Error(`${alone.items}, ${worded.items}`);
  * ```
  */
-export function itemsNeeded({ sd, margin, icc = 0, clusterSize = 1, ...test }: ItemsOptions): ItemsNeeded {
+export function itemsNeeded(
+  { sd, margin, icc = 0, clusterSize = 1, meanSize = clusterSize, ...test }: ItemsOptions,
+): ItemsNeeded {
   const task = "say how many items are needed";
   wanted(task, { sd, margin }, (value) => value > 0 && value < Infinity, "a number above 0");
   const designEffect = designEffectOf(task, { icc, clusterSize });
-  const effect = margin / (sd * Math.sqrt(designEffect / clusterSize));
+  wanted(task, { meanSize }, (value) => value >= 1 && value < Infinity, "a number from 1");
+  const effect = margin / (sd * Math.sqrt(designEffect / meanSize));
   const { power, powerAt } = testOf(task, test);
   const short = (clusters: number) => powerAt(effect, clusters) - power;
   const exact = short(2) >= 0 ? 2 : rootAbove(short, 2);
   // A whole number that the root finding missed by its last digits is not rounded up.
   const clusters = Math.ceil(exact * (1 - 1e-10));
-  return { items: Math.ceil(clusters * clusterSize - 1e-9), clusters, exact, designEffect };
+  return { items: Math.ceil(clusters * meanSize - 1e-9), clusters, exact, designEffect };
 }
 
 export interface DetectableOptions extends TestOptions {

@@ -12,6 +12,7 @@ from pathlib import Path
 import scipy
 import statsmodels
 from scipy.optimize import brentq
+from scipy.stats import norm
 from statsmodels.stats.power import NormalIndPower, normal_power, tt_solve_power, ttest_power
 
 OUT = Path(__file__).parent / "power.json"
@@ -66,10 +67,57 @@ def detectable():
         )
 
 
+# discordance, margin, guard, sides, icc, items a cluster, level
+CLAIMS = [
+    (0.2, 0.05, False, 1, 0.0, 1, 0.95),
+    (0.2, 0.05, False, 2, 0.0, 1, 0.975),
+    (0.02, 0.05, False, 1, 0.0, 1, 0.95),
+    (0.2, 0.02, False, 1, 0.5, 4, 0.99),
+    (0.2, 0.05, True, 1, 0.0, 1, 0.95),
+    (0.02, 0.05, True, 1, 0.0, 1, 0.95),
+    (0.0, 0.3, True, 1, 0.0, 1, 0.95),
+    (0.3, 0.1, True, 1, 0.2, 3, 0.975),
+]
+
+
+def refuted(rose, fell, at):
+    """Variance of an item's change where the shares that rise and fall are the likeliest with rise - fall = at: the likelihood of the trinomial
+    maximised over the share that falls, by its derivative."""
+    low, high = max(0.0, -at), (1 - at) / 2
+
+    def slope(q):
+        return rose / (q + at) + fell / q - 2 * (1 - rose - fell) / (1 - 2 * q - at)
+
+    edge = 1e-15
+    if rose == 0 and fell == 0:
+        q = low
+    else:
+        q = brentq(slope, low + edge, high - edge, xtol=1e-16, rtol=1e-14)
+    return 2 * q + at - at ** 2
+
+
+def claims():
+    for d, margin, guard, sides, icc, m, level in CLAIMS:
+        alpha, power = 1 - level, 0.8
+        changing = d if guard else max(d, margin)
+        null = refuted(changing / 2, changing / 2, -margin) if guard else changing
+        true = changing if guard else changing - margin ** 2
+        z_alpha, z_beta = norm.isf(alpha / sides), norm.isf(1 - power)
+        sd = (z_alpha * math.sqrt(null) + z_beta * math.sqrt(true)) / (z_alpha + z_beta)
+        effect, name = effect_of(sd, margin, icc, m), SIDES[sides]
+        t = tt_solve_power(effect_size=effect, alpha=alpha, power=power, alternative=name)
+        yield dict(
+            discordance=d, margin=margin, guard=guard, sides=sides, icc=icc, clusterSize=m, level=level, power=power,
+            clusters=refined(lambda n: ttest_power(effect, n, alpha, alternative=name), t, power),
+            least=next(k for k in range(1, 10_000) if ((1 - margin) ** k if guard else sides * 0.5 ** k) <= alpha * (1 + 1e-12)),
+        )
+
+
 golden = {
     "about": {"statsmodels": statsmodels.__version__, "scipy": scipy.__version__},
     "needed": list(needed()),
     "detectable": list(detectable()),
+    "claims": list(claims()),
 }
 OUT.write_text(json.dumps(golden, indent=1) + "\n")
 print(f"{OUT.name}: {len(golden['needed'])} sample sizes, {len(golden['detectable'])} effects")
