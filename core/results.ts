@@ -271,6 +271,10 @@ export interface Results {
     readonly sealed?: { readonly at: string; readonly cells: number; readonly of: number };
     readonly tokens: number;
     readonly tokensPerSecond: number;
+    /** Of `tokens` and `elapsedMs` what scoring units took, and whether all of its passes went backward; absent where none were scored. */
+    readonly scoring?: { readonly tokens: number; readonly elapsedMs: number; readonly gradients: boolean };
+    /** What the last run that computed anything took, where this one found all in the store. */
+    readonly measured?: Omit<Results["run"], "measured">;
     /** The most memory the process has held, 1e6 bytes. */
     readonly peakMemoryMb: number;
     readonly threads: number;

@@ -45,6 +45,8 @@ export interface RunCounts {
   readonly tokens: number;
   /** Time from the first open model to the last batch. */
   readonly elapsedMs: number;
+  /** Of both, what scoring units took. */
+  readonly scoring: { readonly tokens: number; readonly elapsedMs: number };
 }
 
 /**
@@ -161,6 +163,7 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
     reusedCells: cells.length - open.length,
     tokens: tally.tokens + tally.scoring.tokens + tally.growing.tokens,
     elapsedMs: context.now() - started,
+    scoring: tally.scoring,
   };
 }
 

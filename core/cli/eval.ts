@@ -19,11 +19,13 @@ export const command: Command = {
 async function runEval(args: Arguments): Promise<number> {
   const { threads } = numbersOf(args);
   const env = await import("./environment.ts");
-  const [{ run }, { openSqliteStore }, { sealHypotheses }] = await Promise.all([
-    import("../runner.ts"),
-    import("../store/sqlite.ts"),
-    import("../hypotheses.ts"),
-  ]);
+  const [{ run }, { openSqliteStore }, { sealHypotheses }, { computingOf, scoresByGradients }] = await Promise
+    .all([
+      import("../runner.ts"),
+      import("../store/sqlite.ts"),
+      import("../hypotheses.ts"),
+      import("../forecast/rates.ts"),
+    ]);
   const startedAt = new Date().toISOString();
   const results = env.resultsDir(args.value("results"));
   env.checkWritable(results);
@@ -36,14 +38,27 @@ async function runEval(args: Arguments): Promise<number> {
     const plan = await planOf(args, context);
     using store = openSqliteStore(env.storePath(results));
     const sealed = sealHypotheses(plan, store, startedAt);
-    const counts = await run(plan, { store, context, onProgress: bar.update });
+    const { scoring, ...counts } = await run(plan, { store, context, onProgress: bar.update });
     bar.end();
     const { summarise } = await import("../summary.ts");
+    // What computing took is known once only: a run that finds all in the store must not replace it by nothing.
+    const before = counts.tokens === 0 ? store.run(plan.id) : undefined;
+    const measured = before && computingOf(before);
     store.saveRun(summarise(plan, store, {
       startedAt,
       finishedAt: new Date().toISOString(),
       ...counts,
       ...(sealed ? { sealed } : {}),
+      ...(measured ? { measured } : {}),
+      ...(scoring.tokens > 0
+        ? {
+          scoring: {
+            tokens: scoring.tokens,
+            elapsedMs: Math.round(scoring.elapsedMs),
+            gradients: scoresByGradients(plan),
+          },
+        }
+        : {}),
       elapsedMs: Math.round(counts.elapsedMs),
       tokensPerSecond: counts.elapsedMs > 0 ? Math.round(1000 * counts.tokens / counts.elapsedMs) : 0,
       peakMemoryMb: env.peakMemoryMb(),

@@ -1,7 +1,7 @@
 /** The most memory that a model will want: what it took before, else a sum of its parts. */
 import type { Plan, PlannedModel } from "../plan.ts";
 import type { Results } from "../results.ts";
-import { computedOn, hasScoring, isAlone, type Sourced } from "./rates.ts";
+import { computedOn, isAlone, type Sourced } from "./rates.ts";
 
 /** Of the process and the runtime without a model, 1e6 bytes. */
 const PROCESS_MB = 150;
@@ -18,16 +18,18 @@ export interface MemoryOptions {
 
 /** Peak of the process in 1e6 bytes. Runs with another budget, other models or without the gradients that are wanted do not count. */
 export function memoryOf(model: PlannedModel, { plan, runs, gradients }: MemoryOptions): Sourced {
-  const alike = computedOn(model.record.info.hash.weights, runs).filter((results) =>
-    results.run.peakMemoryMb > 0 && isAlone(results) && results.tokenBudget === plan.tokenBudget &&
+  const alike = computedOn(model.record.info.hash.weights, runs).filter(({ results, run }) =>
+    run.peakMemoryMb > 0 && isAlone(results) && results.tokenBudget === plan.tokenBudget &&
     isPacked(results.models[0]!.params) === isPacked(model.record.params) &&
-    (!gradients || hasScoring(results))
+    (!gradients || run.scoring?.gradients)
   );
   if (alike.length === 0) return estimated(model, { plan, gradients });
   const most = alike.reduce((a, b) => b.run.peakMemoryMb > a.run.peakMemoryMb ? b : a);
   return {
     value: most.run.peakMemoryMb,
-    source: `measured in run ${most.id}${alike.length > 1 ? `, the most of ${alike.length} runs` : ""}`,
+    source: `measured in run ${most.results.id}${
+      alike.length > 1 ? `, the most of ${alike.length} runs` : ""
+    }`,
   };
 }
 

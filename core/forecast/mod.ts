@@ -10,7 +10,7 @@ import type { RunStore } from "../store/store.ts";
 import { type Detectable, detectableOf } from "./detectable.ts";
 import { memoryOf } from "./memory.ts";
 import { type HypothesisForecast, neededOf } from "./needed.ts";
-import { gradientRate, type Here, rateOf, runsIn, type Sourced } from "./rates.ts";
+import { gradientRateOf, type Here, rateOf, runsIn, type Sourced } from "./rates.ts";
 
 export type { Detectable } from "./detectable.ts";
 export type { HypothesisForecast } from "./needed.ts";
@@ -109,7 +109,8 @@ function modelForecast(model: PlannedModel, { plan, store, runs, here }: ModelOp
     ...scoring.map((s) => s.forwardTokens),
   ]);
   const gradientTokens = sum(scoring.map((each) => each.gradientTokens));
-  const rate = rateOf(model.record, runs, here), backward = gradientRate(rate);
+  const rate = rateOf(model.record, runs, here);
+  const backward = gradientRateOf(model.record, runs, { ...here, forward: rate });
   return {
     label,
     architecture: info.architecture,

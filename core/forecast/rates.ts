@@ -1,4 +1,6 @@
 /** How fast a model computes, from what the store has of it, else from its size. */
+import { isGradient, planPasses } from "../passes.ts";
+import type { Plan } from "../plan.ts";
 import type { ModelRecord, Results } from "../results.ts";
 import type { RunStore } from "../store/store.ts";
 
@@ -28,32 +30,73 @@ const FASTEST = 20_000;
 /** Below this, opening the model is a large part of a run. */
 const SHORT_MS = 10_000;
 /** Time of a forward and a backward pass through frozen weights, in forward passes. */
-export const BACKWARD = 2.5;
+const BACKWARD = 2.5;
 
 /** All runs that the store has, whole. */
 export function runsIn(store: RunStore): Results[] {
   return store.runs().flatMap(({ id }) => store.run(id) ?? []);
 }
 
-/** Tokens a second of scoring, the median of the runs that come nearest to what is planned. */
+/** Tokens a second without a backward pass, the median of the runs that come nearest to what is planned. */
 export function rateOf({ info }: Pick<ModelRecord, "info">, runs: readonly Results[], here: Here): Sourced {
   if (here.rate !== undefined) return { value: here.rate, source: "given with --rate" };
-  let found = computedOn(info.hash.weights, runs).filter(({ run }) => run.tokensPerSecond > 0);
-  if (found.length === 0) return assumedRate(info.parameters);
+  const found = computedOn(info.hash.weights, runs).map(({ results, run }) => {
+    const { scoring = { tokens: 0, elapsedMs: 0 } } = run;
+    return {
+      results,
+      run,
+      tokens: run.tokens - scoring.tokens,
+      elapsedMs: run.elapsedMs - scoring.elapsedMs,
+    };
+  });
+  return measuredRate(found, here) ?? assumedRate(info.parameters);
+}
+
+/**
+ * Tokens a second of passes that go backward too: of runs in which all scoring did, else taken from the rate without.
+ *
+ * @param forward as rateOf() gives it
+ */
+export function gradientRateOf(
+  { info }: Pick<ModelRecord, "info">,
+  runs: readonly Results[],
+  { forward, ...here }: Here & { readonly forward: Sourced },
+): Sourced {
+  const assumed = {
+    value: forward.value / BACKWARD,
+    source: `assumed: forward and backward take ${BACKWARD} times a forward pass`,
+  };
+  if (here.rate !== undefined) return assumed;
+  const found = computedOn(info.hash.weights, runs).flatMap(({ results, run }) =>
+    run.scoring?.gradients ? [{ results, run, ...run.scoring }] : []
+  );
+  return measuredRate(found, here) ?? assumed;
+}
+
+interface Timed extends Computed {
+  readonly tokens: number;
+  readonly elapsedMs: number;
+}
+
+function measuredRate(timed: readonly Timed[], here: Here): Sourced | undefined {
+  let found = timed.filter(({ tokens, elapsedMs }) => tokens > 0 && elapsedMs > 0);
+  if (found.length === 0) return undefined;
   const caveats: string[] = [];
   /** Keeps those that hold, or says that none does. */
-  const prefer = (holds: (results: Results) => boolean, otherwise: string) => {
+  const prefer = (holds: (each: Timed) => boolean, otherwise: string) => {
     const kept = found.filter(holds);
     if (kept.length === 0) caveats.push(otherwise);
     else found = kept;
   };
   prefer(({ run }) => run.platform === here.platform, "on another platform");
-  prefer(isAlone, "with other models in it");
-  prefer((results) => !hasScoring(results), "with a scorer's passes in it");
+  prefer(({ results }) => isAlone(results), "with other models in it");
   prefer(({ run }) => run.threads === here.threads, "with other threads");
-  prefer(({ run }) => run.elapsedMs >= SHORT_MS, `of under ${SHORT_MS / 1000} s, opening included`);
-  const value = median(found.map(({ run }) => run.tokensPerSecond));
-  return { value, source: [`measured ${inRuns(found)}`, ...caveats].join(", ") };
+  prefer(({ elapsedMs }) => elapsedMs >= SHORT_MS, `of under ${SHORT_MS / 1000} s, opening included`);
+  const value = median(found.map(({ tokens, elapsedMs }) => 1000 * tokens / elapsedMs));
+  return {
+    value,
+    source: [`measured ${inRuns(found.map(({ results }) => results))}`, ...caveats].join(", "),
+  };
 }
 
 function assumedRate(parameters: number): Sourced {
@@ -64,28 +107,37 @@ function assumedRate(parameters: number): Sourced {
   return { value, source: `assumed, since the store has no run of this model: ${reason}` };
 }
 
-/** Tokens a second of passes that go backward too. */
-export function gradientRate({ value }: Sourced): Sourced {
-  return {
-    value: value / BACKWARD,
-    source: `assumed: forward and backward take ${BACKWARD} times a forward pass`,
-  };
+/** Results with the run that computed them. */
+interface Computed {
+  readonly results: Results;
+  readonly run: Omit<Results["run"], "measured">;
 }
 
 /** Runs that computed anything on a model with these weights. */
-export function computedOn(weights: string, runs: readonly Results[]): Results[] {
-  return runs.filter(({ models, run }) =>
-    run.tokens > 0 && models.some(({ info }) => info.hash.weights === weights)
+export function computedOn(weights: string, runs: readonly Results[]): Computed[] {
+  return runs.filter(({ models }) => models.some(({ info }) => info.hash.weights === weights))
+    .flatMap((results) => {
+      const run = computingOf(results);
+      return run ? [{ results, run }] : [];
+    });
+}
+
+/** The record of the run that computed what there is; undefined where none is known. */
+export function computingOf({ run }: Pick<Results, "run">): Computed["run"] | undefined {
+  return run.tokens > 0 ? run : run.measured;
+}
+
+/** Whether every pass of every scorer of a plan goes backward. */
+export function scoresByGradients({ models }: Pick<Plan, "models">): boolean {
+  return models.every(({ scores }) =>
+    scores.every(({ score, input }) =>
+      planPasses(score.scorer, input).every(({ observe }) => observe.some(isGradient))
+    )
   );
 }
 
 export function isAlone({ models }: Results): boolean {
   return models.length === 1;
-}
-
-/** Whether units were found by a scorer. */
-export function hasScoring({ treatments }: Results): boolean {
-  return treatments.some(({ found = [] }) => found.length > 0);
 }
 
 /** "in run a", "in runs a and b (median)", "in 5 runs (median; a, b, c and 2 more)". */

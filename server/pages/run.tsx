@@ -17,7 +17,8 @@ import { Scales } from "./scales.tsx";
 
 /** A table for each model, the scale that colours them, then the methods. */
 export function RunPage({ results }: { readonly results: Results }) {
-  const { run } = results;
+  // What computing took, of the run that did it where this one found all in the store.
+  const { run } = results, computed = run.measured ?? run;
   return (
     <Layout title={`${results.name} · Plumbline`} json={`/api/runs/${encodeURIComponent(results.id)}`}>
       <h1>{results.name} {!results.reportable && <NotReportable />} {hasLeak(results) && <Leak />}</h1>
@@ -25,7 +26,7 @@ export function RunPage({ results }: { readonly results: Results }) {
         <time datetime={run.startedAt}>{minute(run.startedAt)}</time>
         <span>{duration(run.elapsedMs)}</span>
         <span>{run.computedCells} cells computed, {run.reusedCells} reused</span>
-        <span>{count(run.tokens)} tokens, {count(run.tokensPerSecond)} a second</span>
+        <span>{count(computed.tokens)} tokens, {count(computed.tokensPerSecond)} a second</span>
         <code>{results.id}</code>
       </p>
       {!results.reportable && (

@@ -103,6 +103,9 @@ Deno.test("eval run twice computes nothing again and gives results.json equal ou
     assertEquals(JSON.stringify(again), JSON.stringify(first));
     assertStringIncludes(second.out, "Cells: 0 computed, 4 found");
     assertEquals([firstRun.computedCells, secondRun.computedCells, secondRun.reusedCells], [4, 0, 4]);
+    // What computing took stays known, however often nothing is computed.
+    await plumbline(folder, "eval", "demo.json", ...FAKES);
+    assertEquals([firstRun.measured, secondRun.measured, read().run.measured], [undefined, firstRun, firstRun]);
   }));
 
 Deno.test("eval --limit says that the results are not reportable", () =>

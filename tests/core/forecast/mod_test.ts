@@ -140,19 +140,42 @@ Deno.test("forecast() takes the median rate of the model's own runs, those that 
   const store = createMemoryStore();
   const planned = await finished(store);
   assertEquals(only(planned, store).rate, { value: 100, source: `measured in run ${planned.id}` });
-  keep(store, planned, { tokensPerSecond: 300 }, "b");
-  keep(store, planned, { tokensPerSecond: 120 }, "c");
+  keep(store, planned, { tokens: 18_000 }, "b");
+  keep(store, planned, { tokens: 7200 }, "c");
   assertEquals(only(planned, store).rate.value, 120);
-  keep(store, planned, { tokensPerSecond: 1, threads: 1 }, "other threads");
-  keep(store, planned, { tokensPerSecond: 2, platform: "darwin test" }, "other platform");
-  keep(store, planned, { tokensPerSecond: 3, elapsedMs: 900 }, "short");
-  keep(store, planned, { tokensPerSecond: 0, tokens: 0 }, "found all");
+  keep(store, planned, { tokens: 60, threads: 1 }, "other threads");
+  keep(store, planned, { tokens: 120, platform: "darwin test" }, "other platform");
+  keep(store, planned, { tokens: 3, elapsedMs: 900 }, "short");
+  keep(store, planned, { tokens: 0 }, "found all");
   const { value, source } = only(planned, store).rate;
   assertEquals(value, 120);
   assertMatch(source, /^measured in 3 runs \(median of /);
   // With nothing alike the nearest is taken, and it is said what is unlike.
   const elsewhere = only(planned, store, { threads: 4, platform: "windows test" }).rate;
   assertMatch(elsewhere.source, /on another platform, with other threads/);
+});
+
+Deno.test("forecast() takes the rate of passes with gradients from runs that scored by them, and theirs without", async () => {
+  const store = createMemoryStore(), scoring = { tokens: 2000, elapsedMs: 40_000, gradients: true };
+  const planned = await finished(store, { run: { scoring } });
+  const { rate, gradientRate, memoryMb } = only(planned, store);
+  // 4,000 tokens in 20 s, and 2,000 in 40 s.
+  assertEquals([rate.value, gradientRate.value], [200, 50]);
+  assertEquals([rate.source, gradientRate.source], [1, 2].map(() => `measured in run ${planned.id}`));
+  assertMatch(memoryMb.source, /^measured/);
+  keep(store, planned, { scoring: { ...scoring, gradients: false } }, planned.id);
+  const forwardOnly = only(planned, store).gradientRate;
+  assertEquals(forwardOnly.value, 200 / 2.5);
+  assertMatch(forwardOnly.source, /^assumed/);
+  assertEquals(only(planned, store, { ...HERE, rate: 10 }).gradientRate.value, 4);
+});
+
+Deno.test("forecast() takes what a run measured when it computed, not when it found all in the store", async () => {
+  const store = createMemoryStore(), planned = await finished(store);
+  const { run: measured } = store.run(planned.id)!;
+  keep(store, planned, { tokens: 0, elapsedMs: 5, peakMemoryMb: 90, measured }, planned.id);
+  const { rate, memoryMb } = only(planned, store);
+  assertEquals([rate.value, memoryMb.value], [100, 500]);
 });
 
 Deno.test("forecast() assumes a rate and estimates memory from the size of a model without runs, and says so", async () => {
