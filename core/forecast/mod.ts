@@ -1,5 +1,6 @@
 /** What a plan will take: cells and tokens that the store has not, time, memory, and what its items can find. Computes nothing. */
 import type { ScoreRequest } from "../model.ts";
+import { loadGrowth, type ModelGrowth } from "../growth.ts";
 import { isGradient, planPasses } from "../passes.ts";
 import type { Plan, PlannedCell, PlannedModel } from "../plan.ts";
 import type { ModelScore } from "../plan_scores.ts";
@@ -33,7 +34,10 @@ export interface CellsForecast {
 
 /** A scorer's passes on one model. */
 export interface ScoringForecast {
+  /** Name of the scorer; of a control that grows, treatment and label. */
   readonly scorer: string;
+  /** Whether it is such a control, whose tokens are estimated. */
+  readonly grows?: boolean;
   readonly stored: boolean;
   readonly samples: number;
   /** To compute, 0 where stored; a scoring that was broken off counts whole. */
@@ -59,6 +63,8 @@ export interface ModelForecast {
   readonly memoryMb: Sourced;
   /** Whether the backend itself counted tokens, with what prompts share counted once. */
   readonly sharing: boolean;
+  /** Whether sets are drawn that may come to be wanted no more. */
+  readonly draws: boolean;
 }
 
 export interface Forecast {
@@ -102,8 +108,11 @@ function modelForecast(model: PlannedModel, { plan, store, runs, here }: ModelOp
       { label: benchmark.record.label, tokenBudget: plan.tokenBudget, store },
     )
   );
-  const scoring = [...new Map(model.scores.map((each) => [each.key, each])).values()]
-    .map((each) => scoringForecast(each, store));
+  const scoring = [
+    ...[...new Map(model.scores.map((each) => [each.key, each])).values()]
+      .map((each) => scoringForecast(each, store)),
+    ...model.growths.map((each) => growthForecast(each, store)),
+  ];
   const forwardTokens = sum([
     ...benchmarks.map(({ tokens }) => tokens),
     ...scoring.map((s) => s.forwardTokens),
@@ -124,6 +133,7 @@ function modelForecast(model: PlannedModel, { plan, store, runs, here }: ModelOp
     seconds: forwardTokens / rate.value + gradientTokens / backward.value,
     memoryMb: memoryOf(model, { plan, runs, gradients: gradientTokens > 0 }),
     sharing: model.countTokens !== undefined,
+    draws: plan.treatments.some(({ controls }) => controls.some(({ use }) => use === "random")),
   };
 }
 
@@ -181,6 +191,24 @@ function scoringForecast({ score, input, key }: ModelScore, store: RunStore): Sc
     samples: sum(passes.map(({ samples }) => samples.length)),
     forwardTokens: tokens(false),
     gradientTokens: tokens(true),
+  };
+}
+
+/** Numbers of units that are tried for one set of a control that grows; between 1 and 16. */
+const TRIES = 5;
+
+function growthForecast(growth: ModelGrowth, store: RunStore): ScoringForecast {
+  const { treatment, label, control, requests } = growth;
+  const left = control.sets - (loadGrowth(store, growth.key)?.sizes.length ?? 0);
+  // The untouched and the treated model once, then the tries.
+  const rounds = left > 0 ? 2 + TRIES * left : 0;
+  return {
+    scorer: `${treatment.name}: ${label}`,
+    grows: true,
+    stored: left <= 0,
+    samples: rounds * requests.length,
+    forwardTokens: rounds * sum(requests.map(lengthOf)),
+    gradientTokens: 0,
   };
 }
 

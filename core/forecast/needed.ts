@@ -56,7 +56,7 @@ export function neededOf(
 ): HypothesisForecast[] {
   const { hypotheses: { list }, benchmarks, models } = plan;
   return list.map((hypothesis): HypothesisForecast => {
-    const { name, family, guard, margin, direction, benchmark: label, treatment, control, isDrawn } =
+    const { name, family, guard, margin, direction, benchmark: label, treatment, control, drawn } =
       hypothesis;
     const benchmark = benchmarks.find(({ record }) => record.label === label)!;
     const measure = measuresOf(benchmark, []).find((each) => each.metric.name === hypothesis.metric);
@@ -83,7 +83,7 @@ export function neededOf(
       clusters: new Set(clusters).size,
       alpha,
       // A guard is a test over items alone.
-      ...(isDrawn && !guard ? { sets: { count, needed: Math.ceil(sides / alpha - 1e-9) - 1 } } : {}),
+      ...(drawn && !guard ? { sets: { count, needed: Math.ceil(sides / alpha - 1e-9) - 1 } } : {}),
       ...askedOf(hypothesis, {
         metric,
         clusters,

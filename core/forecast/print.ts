@@ -48,7 +48,7 @@ function titleOf({ label, architecture, parameters }: ModelForecast): string {
 }
 
 function cellsTable(model: ModelForecast, width: number): string[] {
-  const { benchmarks, scoring, sharing } = model;
+  const { benchmarks, scoring, sharing, draws } = model;
   const total = (of: (each: ModelForecast["benchmarks"][number]) => number) =>
     benchmarks.reduce((sum, each) => sum + of(each), 0);
   const rows = benchmarks.map((each) => [
@@ -71,6 +71,12 @@ function cellsTable(model: ModelForecast, width: number): string[] {
   return [
     ...columns([head, ...rows, ...(rows.length > 1 ? [all] : [])], width),
     ...scoring.flatMap((each) => indented(scoringText(each), width)),
+    ...(draws && total(({ partial, fresh }) => partial + fresh) > 0
+      ? indented(
+        "Random sets are all counted; once it is decided how a treatment stands among them, no more are computed",
+        width,
+      )
+      : []),
     ...indented(
       sharing
         ? "Tokens of the encoded prompts and answers, what prompts share counted once, as they are batched"
@@ -81,7 +87,7 @@ function cellsTable(model: ModelForecast, width: number): string[] {
 }
 
 function scoringText(
-  { scorer, stored, samples, forwardTokens, gradientTokens }: ModelForecast["scoring"][number],
+  { scorer, grows, stored, samples, forwardTokens, gradientTokens }: ModelForecast["scoring"][number],
 ) {
   const parts = [
     ...(forwardTokens > 0 ? [`${numberText(forwardTokens)} tokens forward`] : []),
@@ -92,6 +98,7 @@ function scoringText(
     : parts.length > 0
     ? `${parts.join(" and ")} to compute`
     : "no tokens to compute";
+  if (grows) return `Sizes of the sets of ${scorer}: ${stored ? state : `about ${state}`}`;
   return `Scores of units by ${scorer}: ${numberText(samples)} ${
     samples === 1 ? "sample" : "samples"
   }, ${state}`;

@@ -117,7 +117,7 @@ async function resultsOf(
     limit,
   });
   const store = createMemoryStore();
-  const counts = await run(planned, { store, context: testContext() });
+  const { scoring: _, ...counts } = await run(planned, { store, context: testContext() });
   const none = { startedAt: "", finishedAt: "", command: [], tokensPerSecond: 0, peakMemoryMb: 0 };
   return summarise(planned, store, { ...counts, ...none, threads: 0, platform: "" });
 }

@@ -105,7 +105,11 @@ Deno.test("eval run twice computes nothing again and gives results.json equal ou
     assertEquals([firstRun.computedCells, secondRun.computedCells, secondRun.reusedCells], [4, 0, 4]);
     // What computing took stays known, however often nothing is computed.
     await plumbline(folder, "eval", "demo.json", ...FAKES);
-    assertEquals([firstRun.measured, secondRun.measured, read().run.measured], [undefined, firstRun, firstRun]);
+    assertEquals([firstRun.measured, secondRun.measured, read().run.measured], [
+      undefined,
+      firstRun,
+      firstRun,
+    ]);
   }));
 
 Deno.test("eval --limit says that the results are not reportable", () =>
