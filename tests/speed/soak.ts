@@ -1,6 +1,7 @@
 /**
  * Memory over many samples: the gradient at five sites of every layer of SmolLM2, pooled, for 10,000 short texts, after one call of 8 x 128
- * tokens. Prints the memory that is held after every 1,000 texts and the most that was ever held. Takes about ten minutes.
+ * tokens. Prints the memory that is held after every 1,000 texts, garbage aside, and the most that was ever held. Takes ten minutes to half an
+ * hour. Garbage is collected before memory is looked at: V8 lets its heap swing by 0.1 GB as it sees fit, which is neither growth nor its absence.
  *
  *   deno task soak [--mapped] [--samples 10000]
  */
@@ -36,6 +37,9 @@ const text = (index: number, tokens = 6 + (index * 7) % 25): RunSample => ({
   prompt: Array.from({ length: tokens }, (_, i) => 1000 + (7919 * (i + 31 * index)) % 40000),
 });
 
+const { gc } = globalThis as { readonly gc?: () => void };
+if (!gc) throw new Error("Cannot tell garbage from growth: wanted --v8-flags=--expose-gc");
+
 /** GB held now, and at most so far. */
 function memory(): { readonly now: number; readonly peak: number } {
   return { now: Deno.memoryUsage().rss / 1e9, peak: process.resourceUsage().maxRSS * 1024 / 1e9 };
@@ -54,6 +58,8 @@ const held: number[] = [];
 for (let done = 0; done < SAMPLES; done += CHUNK) {
   await run(Array.from({ length: CHUNK }, (_, i) => text(done + i)));
   if ((done + CHUNK) % LOOK === 0) {
+    gc();
+    await new Promise((done) => setTimeout(done, 100)); // freed pages go back a little later
     held.push(memory().now);
     console.log(`after ${done + CHUNK} texts: ${held.at(-1)!.toFixed(2)} GB`);
   }
