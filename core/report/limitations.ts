@@ -91,16 +91,38 @@ function clusterLimits({ cells }: Results): string[] {
   ];
 }
 
+/** Controls that tell a method's own effect from damage of any kind, by their use or the name of a scored one. */
+const TELLING = ["important", "otherTask", "matchedDamage"];
+
 function controlLimits({ cells, treatments }: Results): string[] {
+  const specsOf = (treatment: string) => {
+    const specs = treatments.find(({ name }) => name === treatment)?.controls;
+    return (Array.isArray(specs) ? specs : []) as {
+      readonly sets?: number;
+      readonly use?: string;
+      readonly name?: string;
+    }[];
+  };
   const sets = new Map<string, number>();
   for (const { treatment, controls } of cells) {
-    for (const { control, keys } of controls) sets.set(`${control} of ${treatment}`, keys.length);
+    for (const [i, { control, keys }] of controls.entries()) {
+      const planned = specsOf(treatment)[i];
+      // A control of one kind of units has one set; where drawing ended early p is what it is.
+      if (planned?.use !== undefined && planned.sets === undefined) continue;
+      sets.set(`${control} of ${treatment}`, planned?.sets ?? keys.length);
+    }
   }
   const few = [...sets].filter(([, number]) => number < ENOUGH_SETS);
   const smallest = Math.min(...few.map(([, number]) => number));
   const without = treatments.filter(({ name }) =>
     name !== UNTOUCHED && cells.some(({ treatment, controls }) => treatment === name && controls.length === 0)
   );
+  const generic = treatments.flatMap(({ name }) => {
+    if (name === UNTOUCHED || without.some((each) => each.name === name)) return [];
+    const own = specsOf(name).map((spec) => spec.name ?? spec.use);
+    const missing = TELLING.filter((kind) => !own.includes(kind));
+    return missing.length > 0 ? [`${name} (${missing.join(", ")})`] : [];
+  });
   return [
     ...(few.length > 0
       ? [
@@ -116,6 +138,11 @@ function controlLimits({ cells, treatments }: Results): string[] {
         `No controls were drawn for ${
           without.map(({ name }) => name).join(", ")
         }: what as many random units would do is not known`,
+      ]
+      : []),
+    ...(generic.length > 0
+      ? [
+        `Controls that tell a change from damage of any kind are missing for ${generic.join(", ")}`,
       ]
       : []),
   ];

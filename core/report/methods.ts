@@ -4,6 +4,7 @@ import type { Json } from "../evaluator.ts";
 import {
   type BenchmarkRecord,
   type CellResult,
+  type GrownRecord,
   type ModelRecord,
   type Results,
   UNTOUCHED,
@@ -129,30 +130,73 @@ function treatmentSentences(results: Results): string[] {
 }
 
 interface ControlRecord {
+  readonly use?: string;
   readonly match?: string;
   readonly sets?: number;
+  readonly stopAt?: number;
   readonly exclude?: boolean;
   readonly pool?: Json;
+  readonly text?: string;
+  readonly score?: { readonly use?: string };
 }
 
-function controlsSentence({ cells }: Results, treatment: string, specs: Json): string {
-  const labels = cells.find((cell) => cell.treatment === treatment)?.controls ?? [];
-  if (labels.length === 0) return "It has no control sets.";
+function controlsSentence({ cells, treatments }: Results, treatment: string, specs: Json): string {
+  const of = cells.filter((cell) => cell.treatment === treatment);
+  const labels = of[0]?.controls ?? [];
+  if (labels.length === 0) return "It has no controls.";
   const list = Array.isArray(specs) ? specs as readonly ControlRecord[] : [];
-  const texts = labels.map(({ control, keys }, i) => {
-    const { match, exclude, pool } = list[i] ?? {};
-    const where = match === "tap"
-      ? ", as many in each tap as are treated"
-      : pool !== undefined
-      ? `, anywhere in ${JSON.stringify(pool)}`
-      : match === "uniform"
-      ? ", anywhere in the same sites of all layers"
-      : "";
-    return `${control}, ${counted(keys.length, "set")} of as many units drawn at random${where}${
-      exclude === true ? ", treated units left out" : exclude === false ? ", treated units among them" : ""
-    }`;
+  const grown = treatments.find(({ name }) => name === treatment)?.grown ?? [];
+  const texts = labels.map(({ control }, i) => {
+    const spec = list[i] ?? {};
+    const drawn = of.map((cell) => cell.controls.find((each) => each.control === control)?.keys.length ?? 0);
+    const [least, most] = [Math.min(...drawn), Math.max(...drawn)];
+    const sets = least === most ? counted(most, "set") : `${least} to ${counted(most, "set")}`;
+    switch (spec.use) {
+      case "scored":
+        return `${control}, the units that come first by ${
+          spec.score?.use ?? "a score of their own"
+        }, as many${spec.match === "tap" ? " in each tap" : ""} as are treated${left(spec)}`;
+      case "identity":
+        return `${control}, the treated units scaled by 1, which left every outcome as it was`;
+      case "prompt":
+        return `${control}, no edit, with ${JSON.stringify(spec.text)} before every prompt`;
+      case "matchedDamage":
+        return `${control}, ${sets} of units drawn at random${where(spec)}${
+          left(spec)
+        }, each grown until it cost as much as the treatment${
+          grown.filter((each) => each.control === control).map((each) => `; ${grownText(each)}`).join("")
+        }`;
+      default:
+        return `${control}, ${sets} of as many units drawn at random${where(spec)}${left(spec)}${
+          spec.sets !== undefined && most < spec.sets || least < most
+            ? `, up to ${spec.sets}, drawing ended for each benchmark once ${spec.stopAt} of them were as extreme as the treatment on either side`
+            : ""
+        }`;
+    }
   });
   return `Its ${texts.length === 1 ? "control is" : "controls are"} ${texts.join("; and ")}.`;
+}
+
+/** "on plain_texts (loss) the treatment cost +0.210 and they +0.201 to +0.219, with 96 to 300 units". */
+function grownText({ texts, metric, wanted, sets }: GrownRecord): string {
+  const range = (values: readonly number[], text: (value: number) => string) => {
+    const [from, to] = [Math.min(...values), Math.max(...values)].map(text);
+    return from === to ? from : `${from} to ${to}`;
+  };
+  const cost = (value: number) => `${value < 0 ? "" : "+"}${value.toFixed(3)}`;
+  return `on ${texts.label} (${metric}) the treatment cost ${cost(wanted)} and they ${
+    range(sets.map((set) => set.cost), cost)
+  }, with ${range(sets.map(({ units }) => units), count)} units`;
+}
+
+function where({ match, pool }: ControlRecord): string {
+  if (match === "tap") return ", as many in each tap as are treated";
+  if (pool !== undefined) return `, anywhere in ${JSON.stringify(pool)}`;
+  return match === "uniform" ? ", anywhere in the same sites of all layers" : "";
+}
+
+function left({ exclude }: ControlRecord): string {
+  return exclude === undefined ? "" : exclude ? ", treated units left out" : ", treated units among them";
 }
 
 /** What was done where: "scale 0 at 3 taps (layers.1.mlp.gate to layers.3.mlp.gate)". */
