@@ -14,11 +14,12 @@ import { encode, summarise } from "./encode.ts";
 import type { RunStore, RunSummary } from "./store.ts";
 
 /** Raised with every change of the tables; a newer file is refused. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 /** How long a write waits for another process. */
 const TIMEOUT_MS = 5000;
 
-// Outcomes are small and looked up by key, so the key is the table; samples are long and kept in the order they came in. Numbers have a row
+// Outcomes are small and looked up by key, so the key is the table; their values, which estimates are made of, are read without their details.
+// Samples are long and kept in the order they came in. Numbers have a row
 // an array, since a row is at most 1e9 bytes; what they are about stands in the first, an empty one.
 const SCHEMA = `
   create table if not exists meta (name text primary key, value integer not null) strict, without rowid;
@@ -26,7 +27,7 @@ const SCHEMA = `
     key text primary key, spec text not null, items integer not null, complete integer not null default 0
   ) strict, without rowid;
   create table if not exists outcomes (
-    cell text not null references cells, item text not null, json text not null, primary key (cell, item)
+    cell text not null references cells, item text not null, metrics text not null, detail text not null, primary key (cell, item)
   ) strict, without rowid;
   create table if not exists samples (
     cell text not null references cells, item text not null, json text not null, primary key (cell, item)
@@ -38,6 +39,14 @@ const SCHEMA = `
     key text not null, place integer not null, about text, data blob not null, primary key (key, place)
   ) strict;
   insert or replace into meta values ('schema', ${SCHEMA_VERSION});
+`;
+
+/** Up to format 2 an outcome was one text. */
+const SPLIT_OUTCOMES = `
+  alter table outcomes rename to whole;
+  ${SCHEMA}
+  insert into outcomes select cell, item, json -> '$.values', json -> '$.detail' from whole;
+  drop table whole;
 `;
 
 export interface SqliteOptions {
@@ -61,8 +70,17 @@ export function openSqliteStore(path: string, options: SqliteOptions = {}): RunS
   const oneCell = db.prepare("select items, complete from cells where key = ?");
   const endCell = db.prepare("update cells set complete = 1 where key = ?");
   const countOutcomes = db.prepare("select count(*) as n from outcomes where cell = ?");
-  const addOutcome = db.prepare("insert into outcomes values (?, ?, ?) on conflict do nothing");
-  const allOutcomes = db.prepare("select item, json from outcomes where cell = ?");
+  const addOutcome = db.prepare("insert into outcomes values (?, ?, ?, ?) on conflict do nothing");
+  const allOutcomes = pages<Outcome>(
+    db,
+    read,
+    `'{"item":' || json_quote(item) || ',"values":' || metrics || ',"detail":' || detail || '}'`,
+  );
+  const allValues = pages<[string, Outcome["values"]]>(
+    db,
+    read,
+    "'[' || json_quote(item) || ',' || metrics || ']'",
+  );
   const dropSamples = db.prepare("delete from samples where cell = ?");
   const addSample = db.prepare("insert into samples values (?, ?, ?)");
   const oneSample = db.prepare("select item, json from samples where cell = ? and item = ?");
@@ -82,13 +100,16 @@ export function openSqliteStore(path: string, options: SqliteOptions = {}): RunS
 
   return {
     openCell: (key, spec, items) => write(() => addCell.run(key, encode(spec), items)),
-    outcomes: (key) => read(() => decode<Outcome>(allOutcomes.all(key))),
+    outcomes: (key) => new Map(Iterator.from(allOutcomes(key)).map((each) => [each.item, each])),
+    values: (key) => allValues(key),
     isComplete: (key) => read(() => oneCell.get(key)?.complete === 1),
     commit(key, outcomes) {
-      const rows = outcomes.map((outcome) => [outcome.item, encode(outcome)] as const);
+      const rows = outcomes.map(({ item, values, detail }) =>
+        [item, encode(values), encode(detail)] as const
+      );
       write(() => {
         itemsOf(key);
-        for (const [item, json] of rows) addOutcome.run(key, item, json);
+        for (const row of rows) addOutcome.run(key, ...row);
       });
     },
     closeCell: (key) =>
@@ -158,7 +179,13 @@ function open(path: string, { maxPages, readOnly = false }: SqliteOptions): Data
       );
     }
     // A finished store is not written to, so that opening it asks for no lock.
-    if (version < SCHEMA_VERSION) transaction(db, () => db.exec(SCHEMA));
+    if (version < SCHEMA_VERSION) {
+      transaction(db, () => {
+        // Another process may have been first.
+        const now = Number(versionOf(db) ?? 0);
+        if (now < SCHEMA_VERSION) db.exec(now > 0 ? SPLIT_OUTCOMES : SCHEMA);
+      });
+    }
     return db;
   } catch (error) {
     db.close();
@@ -194,6 +221,31 @@ function transaction(db: DatabaseSync, work: () => void): void {
     if (db.isTransaction) db.exec("rollback");
     throw error;
   }
+}
+
+/** Outcomes that cross from SQLite as one text: a row for each would take twice as long. */
+const PAGE = 2048;
+
+/** Something of each outcome of a cell, by a SQL expression that gives its JSON, in the order of the items' ids; no more than a page is held. */
+function pages<T>(
+  db: DatabaseSync,
+  read: <R>(work: () => R) => R,
+  expression: string,
+): (cell: string) => Generator<T> {
+  const page = (after: string) =>
+    db.prepare(
+      `select max(item) as last, group_concat(${expression}, ',') as text from
+        (select item, metrics, detail from outcomes where cell = ? ${after} order by item limit ${PAGE})`,
+    );
+  const first = page(""), next = page("and item > ?");
+  return function* (cell) {
+    let row = read(() => first.get(cell));
+    while (typeof row?.text === "string") {
+      yield* parse<T[]>(`[${row.text}]`);
+      const { last = null } = row;
+      row = read(() => next.get(cell, last));
+    }
+  };
 }
 
 /** The bytes as they lie in memory: low byte first on every machine that Deno runs on. */

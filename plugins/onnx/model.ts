@@ -56,7 +56,7 @@ export const backend: ModelBackend<OnnxParams> = {
     }, { kind: "score", edits: [] });
     refuseUnread(checkpoint, new Set(graph.weights.map(({ name }) => name)));
     createRotary(rotaryOf(checkpoint));
-    return describe(checkpoint);
+    return describe(checkpoint, params);
   },
   open: openModel,
   countTokens,
@@ -88,7 +88,7 @@ interface Description {
   readonly units: Model["units"];
 }
 
-function describe(checkpoint: CheckpointInfo): Description {
+function describe(checkpoint: CheckpointInfo, { packed = true }: Pick<OnnxParams, "packed">): Description {
   const shape = shapeOf(checkpoint.config);
   const { tokenizer, hash, chatTemplateHash } = createTokenizer(checkpoint.tokenizer, checkpoint.path);
   const info: ModelInfo = {
@@ -102,7 +102,8 @@ function describe(checkpoint: CheckpointInfo): Description {
       weights: checkpoint.weightsHash,
       tokenizer: hash,
       chatTemplate: chatTemplateHash,
-      config: sha256(canonicalJson(withoutTextIds(checkpoint.config))),
+      // Products of packed weights and of unpacked ones round differently, by some 1e-6 of a logit.
+      config: sha256(canonicalJson({ ...withoutTextIds(checkpoint.config), ...(!packed && { packed }) })),
     },
   };
   return { info, tokenizer, shape, units: (tap) => unitsOf(shape, tap) };
@@ -128,7 +129,7 @@ const GENERATE = [
 async function openModel(params: OnnxParams, options: OpenOptions, context: Context): Promise<Model> {
   const path = resolve(context.baseDir, params.path);
   const checkpoint = await openCheckpoint(path, context, { accept: known(path) });
-  const { info, tokenizer, shape, units } = describe(checkpoint);
+  const { info, tokenizer, shape, units } = describe(checkpoint, params);
   const architecture = findArchitecture(info.architecture, checkpoint.path);
   drawGraph(architecture, checkpoint, { kind: "score", edits: options.taps }); // a tensor that is missing is found now
   const engine = createEngine(checkpoint, {

@@ -52,6 +52,25 @@ export function storeContract(name: string, open: () => RunStore): void {
       run(store);
     });
 
+  check("values() gives the values of the outcomes there are, to the last bit, however many", (store) => {
+    const all = outcomesOf(0, 10_000).map((each) => ({ ...each, item: `ö "${each.item}"` }));
+    store.openCell("k", SPEC, all.length);
+    store.openCell("l", SPEC, 1);
+    store.commit("k", all.slice(5000));
+    assertEquals([...store.values("k")].length, 5000);
+    store.commit("k", all);
+    assertEquals(
+      new Map([...store.values("k")].sort()),
+      new Map(all.map(({ item, values }) => [item, values] as const).sort()),
+    );
+    assertEquals(store.outcomes("k").size, all.length);
+    assertEquals([store.outcomes("l").size, [...store.values("l")].length, [...store.values("m")].length], [
+      0,
+      0,
+      0,
+    ]);
+  });
+
   check("outcomes() gives each outcome back to the last bit when it was committed", (store) => {
     store.openCell("k", SPEC, 5);
     store.commit("k", outcomesOf(0, 2));

@@ -120,7 +120,7 @@ interface Mutation {
   readonly concerns: RegExp;
 }
 
-const ALL = /./, NO_SCORE = /^(?!score)/;
+const ALL = /./;
 const FOUND = / found /, FOUND_AND_SCORES = / found|^score/;
 
 const file = (setup: Setup, name: string) => `${setup.folder}/${name}`;
@@ -192,6 +192,11 @@ const MUTATIONS: readonly Mutation[] = [
     ingredient: "a hyperparameter of the model",
     concerns: ALL,
     change: (setup) => json(setup, "demo/config.json", (config) => config.rope_theta = 10001),
+  },
+  {
+    ingredient: "whether weights are kept packed, which rounds otherwise",
+    concerns: ALL,
+    change: ({ matrix }) => matrix.models[0].params.packed = false,
   },
   {
     ingredient: "the backend's version",
@@ -515,6 +520,7 @@ function shorten(setup: Setup): void {
 for (
   const ingredient of [
     "a byte of the weights, the file's length and time of modification kept",
+    "whether weights are kept packed, which rounds otherwise",
     "the gold of an item",
     "the value of an edit",
     "how many units are selected",

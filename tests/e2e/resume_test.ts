@@ -71,8 +71,8 @@ function withStore<T>(folder: string, work: (db: DatabaseSync) => T): T | undefi
 function outcomes(folder: string): Rows {
   return withStore(folder, (db) =>
     new Map(
-      db.prepare("select cell, item, json from outcomes").all()
-        .map(({ cell, item, json }) => [`${cell} ${item}`, String(json)]),
+      db.prepare("select cell, item, metrics, detail from outcomes").all()
+        .map(({ cell, item, metrics, detail }) => [`${cell} ${item}`, `${metrics} ${detail}`]),
     )) ?? new Map();
 }
 

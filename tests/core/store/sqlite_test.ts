@@ -74,18 +74,28 @@ Deno.test("openSqliteStore() can be closed twice", () =>
     store[Symbol.dispose]();
   }));
 
-Deno.test("openSqliteStore() keeps what an older Plumbline stored and adds the tables that it had not", () =>
+Deno.test("openSqliteStore() keeps what an older Plumbline stored, outcome by outcome, and adds the tables that it had not", () =>
   withPath((path) => {
-    const outcome = { item: "a", values: { acc: 1 }, detail: {} };
+    const outcomes = outcomesOf(0, 5000);
     {
       using store = openSqliteStore(path);
-      store.openCell("k", {}, 1);
-      store.commit("k", [outcome]);
+      store.openCell("k", {}, outcomes.length);
       using db = new DatabaseSync(path);
-      db.exec("drop table numbers; update meta set value = 1 where name = 'schema'");
+      db.exec(`
+        drop table numbers; drop table outcomes; update meta set value = 1 where name = 'schema';
+        create table outcomes (
+          cell text not null references cells, item text not null, json text not null, primary key (cell, item)
+        ) strict, without rowid;
+        begin`);
+      const add = db.prepare("insert into outcomes values ('k', ?, ?)");
+      for (const each of outcomes) add.run(each.item, JSON.stringify(each));
+      db.exec("commit");
     }
     using store = openSqliteStore(path);
-    assertEquals(store.outcomes("k").get("a"), outcome);
+    using _again = openSqliteStore(path);
+    const kept = store.outcomes("k");
+    assertEquals(outcomes.map(({ item }) => kept.get(item)), outcomes);
+    store.closeCell("k");
     store.saveNumbers("n", { about: null, arrays: [Float64Array.of(1)] });
     assertEquals(store.numbers("n")?.arrays, [Float64Array.of(1)]);
   }));
@@ -99,13 +109,13 @@ Deno.test("openSqliteStore() throws one line when the file is no store", () =>
       new DatabaseSync(at("other")).exec("create table theirs (a text)");
       openSqliteStore(path)[Symbol.dispose]();
       using newer = new DatabaseSync(path);
-      newer.exec("update meta set value = 3 where name = 'schema'");
+      newer.exec("update meta set value = 4 where name = 'schema'");
       const cases: readonly (readonly [string, RegExp])[] = [
         [at("text"), /not a SQLite database, wanted/],
         [at("text/below/store.sqlite"), /cannot be opened, wanted/],
         [folder, /cannot be opened, wanted/],
         [at("other"), /holds something else, wanted/],
-        [path, /of format 3, wanted at most 2/],
+        [path, /of format 4, wanted at most 3/],
       ];
       for (const [file, wanted] of cases) {
         const error = assertThrows(
