@@ -42,12 +42,16 @@ export interface MeanError {
 }
 
 /** @param values one finite number an item, at least one */
-export function gather(values: readonly number[], clusters: readonly string[]): Clustered {
+export function gather(values: ArrayLike<number>, clusters: readonly string[]): Clustered {
   const n = values.length, index = new Map<string, number>(), own = new Uint32Array(n);
-  for (let i = 0; i < n; i++) {
+  for (let i = 0, last = "", at = -1; i < n; i++) {
     const name = clusters[i] as string;
-    let at = index.get(name);
-    if (at === undefined) index.set(name, at = index.size);
+    // Items of a cluster mostly stand together.
+    if (at < 0 || name !== last) {
+      at = index.get(name) ?? index.size;
+      if (at === index.size) index.set(name, at);
+      last = name;
+    }
     own[i] = at;
   }
   const k = index.size, starts = new Uint32Array(k + 1);
@@ -64,18 +68,20 @@ export function gather(values: readonly number[], clusters: readonly string[]): 
     else if (value < 0) fell++;
     if (value !== 0 && value !== 1 && value !== -1) whole = false;
   }
-  const pairs = Array.from({ length: k }, (_, g) => {
+  const sums = new Float64Array(k), order = new Uint32Array(k);
+  for (let g = 0; g < k; g++) {
+    const start = starts[g]!, end = starts[g + 1]!;
     // Summed in ascending order, so that no rounding depends on the order of items.
-    const part = sorted.subarray(starts[g], starts[g + 1]);
-    if (!whole) part.sort();
-    let sum = 0;
-    for (const value of part) sum += value;
-    return { sum, size: part.length };
-  }).sort((a, b) => a.sum - b.sum || a.size - b.size);
+    if (!whole) sorted.subarray(start, end).sort();
+    for (let i = start; i < end; i++) sums[g]! += sorted[i]!;
+    order[g] = g;
+  }
+  const size = (g: number) => starts[g + 1]! - starts[g]!;
+  order.sort((a, b) => sums[a]! - sums[b]! || size(a) - size(b));
   return {
     n,
-    sums: Float64Array.from(pairs, ({ sum }) => sum),
-    sizes: Float64Array.from(pairs, ({ size }) => size),
+    sums: Float64Array.from(order, (g) => sums[g]!),
+    sizes: Float64Array.from(order, size),
     values: k === 1 ? sorted : new Float64Array(),
     min,
     max,

@@ -41,7 +41,7 @@ export interface EstimateOptions {
  * if (!(value === 0.75 && low > 0.3 && high < 0.96)) throw new Error("unexpected interval");
  * ```
  */
-export function estimateMean(values: readonly number[], options: EstimateOptions): Estimate {
+export function estimateMean(values: ArrayLike<number>, options: EstimateOptions): Estimate {
   check(values, options);
   const { binary, clusters } = options;
   return levelInterval(gather(values, clusters), { binary, level: levelOf(options) });
@@ -61,7 +61,7 @@ export function estimateMean(values: readonly number[], options: EstimateOptions
  * @param changes one number an item, in [-1, 1] for a binary metric
  * @throws {RangeError} for no items, or a value that is not finite or not in that range.
  */
-export function estimateChange(changes: readonly number[], options: EstimateOptions): Estimate {
+export function estimateChange(changes: ArrayLike<number>, options: EstimateOptions): Estimate {
   return changeInterval(gatherChanges(changes, options), {
     binary: options.binary,
     level: levelOf(options),
@@ -77,13 +77,14 @@ export function estimateChange(changes: readonly number[], options: EstimateOpti
  * @throws {RangeError} as estimateMean(), and for lists of different lengths.
  */
 export function pairedDifference(
-  before: readonly number[],
-  after: readonly number[],
+  before: ArrayLike<number>,
+  after: ArrayLike<number>,
   options: EstimateOptions,
 ): Difference {
   check(before, options);
   check(after, options);
-  const data = gatherChanges(after.map((value, i) => value - (before[i] as number)), options);
+  const changes = Float64Array.from(after, (value, i) => value - before[i]!);
+  const data = gatherChanges(changes, options);
   return differenceOf(data, options);
 }
 
@@ -115,7 +116,7 @@ export function spread(values: readonly number[]): Spread {
   return { mean, min, max, sets };
 }
 
-function gatherChanges(changes: readonly number[], { binary, clusters }: EstimateOptions): Clustered {
+function gatherChanges(changes: ArrayLike<number>, { binary, clusters }: EstimateOptions): Clustered {
   check(changes, { binary: false, clusters });
   const data = gather(changes, clusters);
   if (binary && !(data.min >= -1 && data.max <= 1)) {
@@ -131,7 +132,7 @@ function levelOf({ level = 0.95 }: { readonly level?: number | undefined }): num
 }
 
 function check(
-  values: readonly number[],
+  values: ArrayLike<number>,
   { binary, clusters }: Pick<EstimateOptions, "binary" | "clusters">,
 ): void {
   checkFinite(values);
@@ -140,18 +141,23 @@ function check(
       `Cannot estimate a mean: ${values.length} values have ${clusters.length} clusters, wanted one each`,
     );
   }
-  const odd = binary ? values.find((value) => value !== 0 && value !== 1) : undefined;
+  const odd = binary ? find(values, (value) => value !== 0 && value !== 1) : undefined;
   if (odd !== undefined) {
     throw new RangeError(`Cannot estimate a proportion: a value is ${odd}, wanted 0 or 1`);
   }
 }
 
-function checkFinite(values: readonly number[]): void {
+function checkFinite(values: ArrayLike<number>): void {
   if (values.length === 0) {
     throw new RangeError("Cannot estimate a mean: there are no values, wanted at least one");
   }
-  const odd = values.find((value) => !Number.isFinite(value));
+  const odd = find(values, (value) => !Number.isFinite(value));
   if (odd !== undefined) {
     throw new RangeError(`Cannot estimate a mean: a value is ${odd}, wanted finite numbers`);
   }
+}
+
+function find(values: ArrayLike<number>, isOdd: (value: number) => boolean): number | undefined {
+  for (let i = 0; i < values.length; i++) if (isOdd(values[i]!)) return values[i];
+  return undefined;
 }

@@ -3,7 +3,7 @@
  * a cluster's change is as likely with the other sign. The p-values are shares of all 2^k sign patterns, counted where that can be done:
  *
  * - clusters that all changed by as much: binomial tails (with independent binary items this is McNemar's test);
- * - whole changes: the distribution of a sum, cluster by cluster;
+ * - whole changes: the tails of a sum, from its characteristic function;
  * - up to 30 clusters that changed: the two halves' sums, sorted, and pairs of them counted (E. Horowitz and S. Sahni, J. ACM 21, 1974);
  *
  * else drawn from a seed, the observed pattern one of them (B. Phipson and G. Smyth, Stat. Appl. Genet. Mol. Biol. 9(1), 2010). Of more than 1,000
@@ -15,8 +15,8 @@ import { binomialProbability } from "./distributions.ts";
 
 /** Clusters up to which all patterns are counted whatever the changes are: 2 lists of 2^15 sums. */
 const COUNTED = 30;
-/** Steps that the distribution of a whole sum may take, some 50 ms. */
-const STEPS = 2e7;
+/** Terms that the tails of a whole sum may take, some 50 ms. */
+const STEPS = 1e6;
 const GROUPS = 1000;
 
 export interface SignFlipOptions {
@@ -47,8 +47,14 @@ export function signFlip(sums: ArrayLike<number>, { seed, draws = 10_000 }: Sign
   const range = sizes.reduce((sum, each) => sum + each, 0), observed = Math.abs(total);
   const m = sizes.length, least = 2 ** -m, even = sizes.every((size) => size === sizes[0]);
   if (even) return asymmetric(total, { ...equalTails(observed / sizes[0]!, m), least });
-  if (sizes.every(Number.isInteger) && m * range <= STEPS) {
-    return asymmetric(total, { ...wholeTails(observed, sizes, range), least });
+  if (sizes.every(Number.isInteger)) {
+    const counts = [...Map.groupBy(sizes, (size) => size)].map(([size, { length: count }]) => ({
+      size,
+      count,
+    }));
+    if (counts.length * range <= STEPS) {
+      return asymmetric(total, { ...wholeTails(observed, counts, range), least });
+    }
   }
   if (m <= COUNTED) return asymmetric(total, { ...countedTails(observed, sizes, range), least });
   return drawn(changed, { total, seed, draws });
@@ -79,21 +85,74 @@ function equalTails(observed: number, m: number): Tails {
   return { atLeast: own + above, above };
 }
 
-/** The chance of each sum of rises, cluster by cluster; the sum of signed changes is twice that of the rises less the range. */
-function wholeTails(observed: number, sizes: readonly number[], range: number): Tails {
-  const chance = new Float64Array(range + 1);
-  chance[0] = 1;
-  let top = 0;
-  for (const size of sizes.toSorted((a, b) => a - b)) {
-    top += size;
-    for (let sum = top; sum >= 0; sum--) {
-      chance[sum] = (chance[sum]! + (sum >= size ? chance[sum - size]! : 0)) / 2;
+/**
+ * Tails of a sum of whole numbers, from its characteristic function at as many places as there are sums, which is as exact as a table of them: the sum
+ * of rises X = sum s_i B_i of fair coins B_i, of which 2 X - range is the sum of signed changes. It is tilted (F. Esscher, Skand. Aktuarietidskr.
+ * 15, 1932), so that the observed sum is likely and no tail, however small, is lost in rounding:
+ *
+ *   P(X >= a) = exp(K(h) - h a) sum_{d = 0}^{range - a} exp(-h d) P_h(X = a + d),     K(h) = sum log((1 + exp(h s_i)) / 2)
+ *   P_h(X = x) = 1/M sum_j exp(-i w_j x) prod_i (1 - p_i + p_i exp(i w_j s_i)),     w_j = 2 pi j / M, M = range + 1, p_i = 1 / (1 + exp(-h s_i))
+ *
+ * and the inner sum over d is a geometric series.
+ */
+function wholeTails(observed: number, counts: readonly SizeCount[], range: number): Tails {
+  const from = (observed + range) / 2, steps = range - from, M = range + 1;
+  const m = counts.reduce((sum, { count }) => sum + count, 0);
+  if (steps === 0) return { atLeast: 2 ** -m, above: 0 };
+  const tilt = tiltTo(from, counts);
+  const coins = counts.map(({ size, count }) => ({ size, count, p: 1 / (1 + Math.exp(-tilt * size)) }));
+  const scale = Math.exp(
+    coins.reduce((sum, { size, count, p }) => sum + count * (tilt * size - Math.log(2 * p)), -tilt * from),
+  );
+  let atLeast = 0, own = 0;
+  for (let j = 0; 2 * j <= M; j++) {
+    const w = 2 * Math.PI * j / M;
+    let log = 0, angle = -w * from;
+    for (const { size, count, p } of coins) {
+      const re = 1 - p + p * Math.cos(w * size), im = p * Math.sin(w * size);
+      log += count / 2 * Math.log(re * re + im * im);
+      angle += count * Math.atan2(im, re);
     }
+    if (log < NEGLIGIBLE) continue;
+    const length = (j === 0 || 2 * j === M ? 1 : 2) * Math.exp(log);
+    const { re, im } = series(tilt, w, steps);
+    own += length * Math.cos(angle);
+    atLeast += length * (Math.cos(angle) * re - Math.sin(angle) * im);
   }
-  const from = (observed + range) / 2;
-  let above = 0;
-  for (let sum = range; sum > from; sum--) above += chance[sum]!;
-  return { atLeast: above + chance[from]!, above };
+  return { atLeast: scale * atLeast / M, above: scale * Math.max(0, atLeast - own) / M };
+}
+
+interface SizeCount {
+  readonly size: number;
+  /** Clusters that changed by it. */
+  readonly count: number;
+}
+
+/** ln of what adds nothing to a float64 of order 1e-4. */
+const NEGLIGIBLE = -50;
+
+/** The h, from 0, under which the sum of rises is `from` on average; at most 40, which leaves none but the largest sums. */
+function tiltTo(from: number, counts: readonly SizeCount[]): number {
+  const mean = (h: number) =>
+    counts.reduce((sum, { size, count }) => sum + count * size / (1 + Math.exp(-h * size)), 0);
+  let low = 0, high = 40;
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (mean(middle) < from) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Sum of r^d for d from 0 to `steps`, r = exp(-tilt - i w). */
+function series(tilt: number, w: number, steps: number): { readonly re: number; readonly im: number } {
+  if (w === 0) {
+    return { re: tilt === 0 ? steps + 1 : Math.expm1(-tilt * (steps + 1)) / Math.expm1(-tilt), im: 0 };
+  }
+  const one = Math.exp(-tilt), all = Math.exp(-tilt * (steps + 1));
+  const [topRe, topIm] = [1 - all * Math.cos(w * (steps + 1)), all * Math.sin(w * (steps + 1))];
+  const [re, im] = [1 - one * Math.cos(w), one * Math.sin(w)], square = re * re + im * im;
+  return { re: (topRe * re + topIm * im) / square, im: (topIm * re - topRe * im) / square };
 }
 
 /** Sums within this share of the range are the same number. */
@@ -134,13 +193,15 @@ function drawn(
   const random = createRandom(seed), order = random.shuffle(changed.toSorted((a, b) => a - b));
   const groups = new Float64Array(Math.min(GROUPS, order.length));
   order.forEach((change, i) => groups[i % groups.length]! += change);
+  const eights = signedSums(groups), words = eights.length / 256;
   const rounding = ROUNDING * order.reduce((sum, change) => sum + Math.abs(change), 0);
   let up = 0, down = 0, far = 0;
   for (let draw = 0; draw < draws; draw++) {
     let sum = 0;
-    for (let i = 0, bits = 0; i < groups.length; i++, bits >>>= 1) {
-      if (i % 32 === 0) bits = random.next();
-      sum += bits & 1 ? groups[i]! : -groups[i]!;
+    // A byte of random bits decides the signs of eight groups.
+    for (let e = 0, bits = 0; e < words; e++, bits >>>= 8) {
+      if (e % 4 === 0) bits = random.next();
+      sum += eights[256 * e + (bits & 255)]!;
     }
     if (sum >= total - rounding) up++;
     if (sum <= total + rounding) down++;
@@ -148,4 +209,16 @@ function drawn(
   }
   const p = (count: number) => (1 + count) / (1 + draws);
   return { p: p(far), greater: p(up), less: p(down), least: p(0), exact: false };
+}
+
+/** 256 sums for every eight numbers: number i has a plus where bit i of the place is set; missing ones count as 0. */
+function signedSums(numbers: Float64Array): Float64Array {
+  const sums = new Float64Array(256 * Math.ceil(numbers.length / 8));
+  for (let place = 0; place < sums.length; place++) {
+    const first = 8 * (place >> 8);
+    for (let i = 0; i < 8 && first + i < numbers.length; i++) {
+      sums[place]! += place >> i & 1 ? numbers[first + i]! : -numbers[first + i]!;
+    }
+  }
+  return sums;
 }
