@@ -15,8 +15,8 @@ import { binomialProbability } from "./distributions.ts";
 
 /** Clusters up to which all patterns are counted whatever the changes are: 2 lists of 2^15 sums. */
 const COUNTED = 30;
-/** Terms that the tails of a whole sum may take, some 50 ms. */
-const STEPS = 1e6;
+/** Terms that the tails of a whole sum may take, 0.2 s if all of them count. */
+const STEPS = 1e7;
 const GROUPS = 1000;
 
 export interface SignFlipOptions {
@@ -107,13 +107,18 @@ function wholeTails(observed: number, counts: readonly SizeCount[], range: numbe
   let atLeast = 0, own = 0;
   for (let j = 0; 2 * j <= M; j++) {
     const w = 2 * Math.PI * j / M;
-    let log = 0, angle = -w * from;
+    let log = 0;
     for (const { size, count, p } of coins) {
-      const re = 1 - p + p * Math.cos(w * size), im = p * Math.sin(w * size);
-      log += count / 2 * Math.log(re * re + im * im);
-      angle += count * Math.atan2(im, re);
+      log += count / 2 * Math.log1p(-2 * p * (1 - p) * (1 - Math.cos(w * size)));
+      // Where clusters are many, so it is soon at most places.
+      if (log < NEGLIGIBLE) break;
     }
     if (log < NEGLIGIBLE) continue;
+    const angle = coins.reduce(
+      (sum, { size, count, p }) =>
+        sum + count * Math.atan2(p * Math.sin(w * size), 1 - p + p * Math.cos(w * size)),
+      -w * from,
+    );
     const length = (j === 0 || 2 * j === M ? 1 : 2) * Math.exp(log);
     const { re, im } = series(tilt, w, steps);
     own += length * Math.cos(angle);

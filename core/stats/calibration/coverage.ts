@@ -38,7 +38,9 @@ export function coverageOf(design: Design, { clusters, samples, seed }: Coverage
   };
   return clusters.map((k) => {
     const first = draw(k, "", samples(k));
-    return design.held && rating(first) !== "as asked" ? draw(k, "/again", 4 * samples(k)) : first;
+    return design.beyond === undefined && rating(first) !== "as asked"
+      ? draw(k, "/again", 4 * samples(k))
+      : first;
   });
 }
 

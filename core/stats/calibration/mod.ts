@@ -3,17 +3,11 @@ import { estimateMean, pairedDifference } from "../mod.ts";
 import { clopperPearson } from "../proportions.ts";
 import { countAlarms, countControlAlarms } from "./alarms.ts";
 import { type Coverage, coverageOf, rating, WANTED } from "./coverage.ts";
-import { type Design, designs } from "./designs.ts";
+import { type Design, designs, REASONS } from "./designs.ts";
 
 const CLUSTERS = [5, 6, 8, 16, 43, 300] as const;
 /** At most this share of false alarms, and these seconds for 500,000 outcomes. */
 const ALARMS = 0.055, SECONDS = 3;
-
-const NOTE = [
-  "  < too narrow, > too wide, by more than chance. Shares of few items alone, near 0 or 1 or of",
-  "  clusters that are alike, and rare changes take few different values: no interval covers each of",
-  "  them by 95 %. Exponential effects of whole clusters, and two seeds, are beyond so few of them.",
-];
 
 export interface CalibrationOptions {
   /** Of the samples of a full run, in (0, 1]. */
@@ -32,21 +26,24 @@ export function calibrateStats(options: CalibrationOptions): boolean {
   print(`Each cell ± half of its own 95 % range; ${samples(5)} samples, ${samples(300)} at 300 clusters`);
   print("A held cell that seems missed is drawn again, with four times the samples, and these alone count");
   print("");
-  const all = designs(), held = all.filter((design) => design.held);
+  const all = designs(), held = all.filter(({ beyond }) => beyond === undefined);
   const figures = { clusters: CLUSTERS, samples, seed };
   const rows = (some: readonly Design[]) =>
-    some.flatMap((design) => {
+    some.map((design) => {
       const cells = coverageOf(design, figures);
       print(rowText(design, cells));
-      return cells;
+      return { design, cells };
     });
   print(headText("Held to 94 to 96"));
-  const cells = rows(held);
+  const cells = rows(held).flatMap((row) => row.cells);
   print("");
   print(headText("Beyond: shown, not held"));
-  rows(all.filter((design) => !design.held));
+  const beyond = rows(all.filter((design) => design.beyond !== undefined));
   print("");
-  for (const line of NOTE) print(line);
+  print("< too narrow, > too wide, by more than chance. What is not supported, and why:");
+  for (const [name, reason] of Object.entries(REASONS)) {
+    for (const line of reasonText(reason, beyond.filter(({ design }) => design.beyond === name))) print(line);
+  }
   print("");
   const missed = cells.filter((cell) => rating(cell) !== "as asked");
   const inside = cells.filter((cell) => cell.share >= WANTED.low && cell.share <= WANTED.high).length;
@@ -72,6 +69,33 @@ function rowText({ title, icc }: Design, cells: readonly Coverage[]): string {
     return `${(100 * cell.share).toFixed(1)}±${half.toFixed(1).replace(/^0/, "")}${mark}`.padStart(7);
   });
   return `${title.padEnd(34)}${String(icc).padStart(4)} ${texts.join(" ")}`;
+}
+
+interface Row {
+  readonly design: Design;
+  readonly cells: readonly Coverage[];
+}
+
+/** Characters of a line. */
+const WIDTH = 100;
+
+/** A reason and the cells that it is one for: those outside what is asked by more than chance, by number of clusters. */
+function* reasonText(reason: string, rows: readonly Row[]): Generator<string> {
+  const out = rows.flatMap(({ design: { title, icc }, cells }) => {
+    const missed = cells.filter((cell) => rating(cell) !== "as asked");
+    const texts = missed.map(({ clusters, share }) => `${clusters}: ${(100 * share).toFixed(1)}`);
+    return texts.length > 0 ? [`${title}, ICC ${icc} (${texts.join(", ")})`] : [];
+  });
+  const text = `${reason}. ${out.length > 0 ? `Out of 94 to 96: ${out.join("; ")}` : "None out of 94 to 96"}`;
+  let line = " -";
+  for (const word of text.split(" ")) {
+    if (line.length + word.length >= WIDTH) {
+      yield line;
+      line = "  ";
+    }
+    line += ` ${word}`;
+  }
+  yield line;
 }
 
 function verdict(reached: boolean, text: string): { readonly reached: boolean; readonly text: string } {

@@ -76,3 +76,45 @@ Deno.test("signFlip() says 1 when nothing changed and refuses to draw nothing", 
   assertEquals(signFlip([0, 0], { seed: 0 }), { p: 1, greater: 1, less: 1, least: 1, exact: true });
   assertThrows(() => signFlip([1], { seed: 0, draws: 0.5 }), RangeError, "wanted at least 1");
 });
+
+/** The chance of each sum of rises, cluster by cluster; the sum of signed changes is twice that of the rises less the range. */
+function tableTail(sums: readonly number[]): number {
+  const sizes = sums.map(Math.abs),
+    range = sizes.reduce((a, b) => a + b),
+    total = sums.reduce((a, b) => a + b);
+  let chance = [1];
+  for (const size of sizes) {
+    const next = new Array<number>(chance.length + size).fill(0);
+    chance.forEach((each, sum) => {
+      next[sum]! += each / 2;
+      next[sum + size]! += each / 2;
+    });
+    chance = next;
+  }
+  return chance.slice((total + range) / 2).reverse().reduce((a, b) => a + b, 0);
+}
+
+/** Sums of a thousand logarithms and angles, each right to 1e-16, in the exponent. */
+const TILTED = 1e-11;
+
+Deno.test("signFlip() has the tails of a table of all sums when whole changes are many, however small they are", () => {
+  const random = createRandom("whole");
+  for (
+    const [clusters, largest, rising] of [[60, 7, 0.5], [300, 4, 0.6], [800, 3, 0.9], [400, 1, 0.7], [
+      40,
+      5,
+      1,
+    ]]
+  ) {
+    const sums = Array.from(
+      { length: clusters! },
+      () => (1 + random.below(largest!)) * (random.uniform() < rising! ? 1 : -1),
+    );
+    const wanted = tableTail(sums), { greater, less, exact } = signFlip(sums, { seed: 0 });
+    assertEquals(exact, true);
+    assertAlmostEquals(greater / wanted, 1, TILTED, `${clusters}: ${wanted}`);
+    // The other side is what is left, with the observed sum on both.
+    const other = tableTail(sums.map((sum) => -sum));
+    assertAlmostEquals(less / other, 1, TILTED, `${clusters}: ${other}`);
+  }
+});
