@@ -11,6 +11,7 @@ import { UserError } from "../error.ts";
 import type { Json, Outcome, Sample } from "../evaluator.ts";
 import type { Results } from "../results.ts";
 import { encode, summarise } from "./encode.ts";
+import { pages } from "./pages.ts";
 import type { RunStore, RunSummary } from "./store.ts";
 
 /** Raised with every change of the tables; a newer file is refused. */
@@ -221,31 +222,6 @@ function transaction(db: DatabaseSync, work: () => void): void {
     if (db.isTransaction) db.exec("rollback");
     throw error;
   }
-}
-
-/** Outcomes that cross from SQLite as one text: a row for each would take twice as long. */
-const PAGE = 2048;
-
-/** Something of each outcome of a cell, by a SQL expression that gives its JSON, in the order of the items' ids; no more than a page is held. */
-function pages<T>(
-  db: DatabaseSync,
-  read: <R>(work: () => R) => R,
-  expression: string,
-): (cell: string) => Generator<T> {
-  const page = (after: string) =>
-    db.prepare(
-      `select max(item) as last, group_concat(${expression}, ',') as text from
-        (select item, metrics, detail from outcomes where cell = ? ${after} order by item limit ${PAGE})`,
-    );
-  const first = page(""), next = page("and item > ?");
-  return function* (cell) {
-    let row = read(() => first.get(cell));
-    while (typeof row?.text === "string") {
-      yield* parse<T[]>(`[${row.text}]`);
-      const { last = null } = row;
-      row = read(() => next.get(cell, last));
-    }
-  };
 }
 
 /** The bytes as they lie in memory: low byte first on every machine that Deno runs on. */
