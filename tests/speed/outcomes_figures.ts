@@ -8,6 +8,7 @@ import { estimateChange, estimateMean, pairedDifference, spread } from "../../co
 import { type Columns, columnsOf, openSqliteStore } from "../../core/store/mod.ts";
 import { labelShares } from "../../core/label_shares.ts";
 import nlu from "../../plugins/nlu/mod.ts";
+import { watchOthers } from "./quiet.ts";
 
 const WANTED = { seconds: 3, megabytes: 200 };
 
@@ -157,6 +158,8 @@ function megabytes(name: "VmRSS" | "VmHWM"): number {
 
 interface Figures {
   readonly seconds: number;
+  /** What other processes used of a core meanwhile: time counts on a quiet machine only. */
+  readonly others: number;
   readonly estimates: number;
   /** Before anything is read: modules, and the items. */
   readonly idle: number;
@@ -164,9 +167,9 @@ interface Figures {
 }
 
 function measure(path: string, layout: Layout, details: boolean): Figures {
-  const items = itemsOf(layout), idle = megabytes("VmRSS"), start = performance.now();
+  const items = itemsOf(layout), idle = megabytes("VmRSS"), others = watchOthers(), start = performance.now();
   const estimates = estimate(path, layout, { items, details }), seconds = (performance.now() - start) / 1000;
-  return { seconds, estimates, idle, peak: megabytes("VmHWM") };
+  return { seconds, others: others(), estimates, idle, peak: megabytes("VmHWM") };
 }
 
 /** A process of its own. */
@@ -187,13 +190,16 @@ async function main(): Promise<boolean> {
       await inChild("fill", path, name);
       console.log(`${keysOf(layout).length * layout.items} outcomes in ${name}`);
       for (const details of [false, true]) {
-        const { seconds, estimates, idle, peak }: Figures = JSON.parse(
+        const { seconds, others, estimates, idle, peak }: Figures = JSON.parse(
           await inChild("measure", path, name, ...(details ? ["details"] : [])),
         );
         const isReached = seconds < WANTED.seconds && peak < WANTED.megabytes;
         const isAsked = !details && name === ASKED;
         if (isAsked) reached &&= isReached;
-        const figures = `${estimates} estimates in ${seconds.toFixed(2)} s; ${peak.toFixed(0)} MB at most, ` +
+        const figures =
+          `${estimates} estimates in ${seconds.toFixed(2)} s (others used ${others.toFixed(2)} of a core); ${
+            peak.toFixed(0)
+          } MB at most, ` +
           `${(peak - idle).toFixed(0)} more than before anything was read`;
         const what = details ? "with parts and labels, of whole outcomes" : "levels, differences, controls";
         const wanted = isAsked ? `; wanted under ${WANTED.seconds} s and ${WANTED.megabytes} MB` : "";
