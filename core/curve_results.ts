@@ -1,21 +1,15 @@
 /** A treatment's curve from its outcomes: changes at each dose, their area, and those of random sets. */
-import type { Outcome } from "./evaluator.ts";
-import type { Measure } from "./measures.ts";
+import type { Measure, Reading } from "./measures.ts";
 import type { Plan, PlannedCell } from "./plan.ts";
+import type { Filled } from "./reading.ts";
 import type { CurveResult } from "./results.ts";
 import { standingOf } from "./standing.ts";
 import { areaOf, estimateCurve } from "./stats/curve.ts";
 import { spread } from "./stats/mod.ts";
 
-/** A cell with its outcomes in the order of its items, so that no estimate depends on the order of computing. */
-export interface Filled {
-  readonly cell: PlannedCell;
-  readonly outcomes: readonly Outcome[];
-}
-
 export interface CurveInput {
   readonly doses: readonly Filled[];
-  readonly untouched: readonly Outcome[];
+  readonly untouched: Reading;
   readonly measures: readonly Measure[];
   readonly cell: PlannedCell;
   readonly plan: Plan;
@@ -32,7 +26,7 @@ export function curveResult(
   const curve = plan.treatments.find(({ name }) => name === cell.arm.treatment)?.curve;
   const measure = measures.find(({ metric }) => metric.name === cell.benchmark.primary);
   if (!curve || !measure) return undefined;
-  const { metric, clusters, values } = measure, before = values(untouched);
+  const { metric, clusters, values } = measure, before = Array.from(values(untouched));
   const options = {
     binary: metric.binary,
     clusters,
@@ -41,7 +35,7 @@ export function curveResult(
     seed: `${plan.matrix.seed}/curve/${cell.key}`,
     scale: curve.scale,
   };
-  const changesOf = ({ outcomes }: Filled) => values(outcomes).map((value, i) => value - before[i]!);
+  const changesOf = (of: Filled) => Array.from(values(of), (value, i) => value - before[i]!);
   const at = (set: number | undefined) =>
     doses.filter(({ cell }) => cell.arm.dose!.set === set).map((filled) => ({
       x: curve.over === "units" ? unitsOf(filled.cell) : filled.cell.arm.dose!.at,

@@ -13,6 +13,7 @@ import type { Plan, PlannedCell } from "./plan.ts";
 import type { RunStore } from "./store/store.ts";
 import { isGrown } from "./growth.ts";
 import { checkSame, findUnits, growSets } from "./run_units.ts";
+import { orderedOutcomes } from "./reading.ts";
 import { createStopping } from "./stopping.ts";
 import { armsOfModel, saveMadeOf } from "./unit_scores.ts";
 
@@ -165,16 +166,6 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
     elapsedMs: context.now() - started,
     scoring: tally.scoring,
   };
-}
-
-/** The outcomes of a cell in the order of its items. @throws when some are missing. */
-export function orderedOutcomes(cell: PlannedCell, store: RunStore): Outcome[] {
-  const outcomes = store.outcomes(cell.key);
-  return cell.benchmark.items.map((item) => {
-    const outcome = outcomes.get(item.id);
-    if (outcome === undefined) throw new Error(`outcome of ${item.id} is missing in cell ${cell.key}`);
-    return outcome;
-  });
 }
 
 interface CellOptions {

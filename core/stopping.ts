@@ -6,8 +6,8 @@
 import type { ControlSpec } from "./matrix.ts";
 import { controlSets } from "./controls.ts";
 import { measuresOf } from "./measures.ts";
+import { readingIn } from "./reading.ts";
 import type { Plan, PlannedCell } from "./plan.ts";
-import { orderedOutcomes } from "./runner.ts";
 import { standingOf } from "./standing.ts";
 import type { RunStore } from "./store/store.ts";
 
@@ -34,12 +34,9 @@ export function createStopping(plan: Plan, store: RunStore): Stopping {
     const place = `${cell.key} ${cell.benchmark.record.label}`;
     const known = means.get(place);
     if (known) return known;
-    const outcomes = orderedOutcomes(cell, store);
+    const reading = readingIn(store, cell);
     const found = new Map(
-      measuresOf(cell.benchmark, outcomes).map(({ metric, values }) => {
-        const all = values(outcomes);
-        return [metric.name, all.reduce((sum, value) => sum + value, 0) / all.length];
-      }),
+      measuresOf(cell.benchmark, reading).map(({ metric, values }) => [metric.name, mean(values(reading))]),
     );
     means.set(place, found);
     return found;
@@ -89,4 +86,8 @@ export function wantedCells(plan: Plan, store: RunStore): PlannedCell[] {
 
 function placeOf({ model, benchmark }: PlannedCell): string {
   return JSON.stringify([model.record.label, benchmark.record.label]);
+}
+
+function mean(values: ArrayLike<number>): number {
+  return Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 }

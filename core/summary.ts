@@ -14,11 +14,11 @@ import {
   type Results,
   UNTOUCHED,
 } from "./results.ts";
-import { orderedOutcomes } from "./runner.ts";
+import { type Filled, readingIn } from "./reading.ts";
 import { scaleResults } from "./scale_results.ts";
 import { estimateChange, estimateMean, pairedDifference, spread } from "./stats/mod.ts";
 import type { RunStore } from "./store/store.ts";
-import { type CurveInput, curveResult, type Filled } from "./curve_results.ts";
+import { type CurveInput, curveResult } from "./curve_results.ts";
 import { standingOf } from "./standing.ts";
 import { stoppingOf, wantedCells } from "./stopping.ts";
 import { armsOfModel } from "./unit_scores.ts";
@@ -30,7 +30,7 @@ export const RESAMPLES = 10_000;
 /** @throws when a cell of the plan is not complete in the store. */
 export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Results {
   const wanted = wantedCells(plan, store);
-  const filled = wanted.map((cell): Filled => ({ cell, outcomes: orderedOutcomes(cell, store) }));
+  const filled = wanted.map((cell) => readingIn(store, cell));
   const cells = plan.models.flatMap((model) => {
     const arms = plan.treatments.some(({ curve }) => curve) ? armsOfModel(model, plan, store) : [];
     const unitsOf = ({ arm }: PlannedCell) => arms[model.arms.indexOf(arm)]!.units;
@@ -81,24 +81,24 @@ function measuredOn(cells: readonly Filled[], benchmarks: readonly PlannedBenchm
   const find = (benchmark: string, isMeant: (arm: PlannedCell["arm"]) => boolean) =>
     cells.filter(({ cell }) => cell.benchmark.record.label === benchmark && isMeant(cell.arm));
   const own = (benchmark: string, treatment: string) =>
-    find(benchmark, (arm) => arm.treatment === treatment && isTreated(arm))[0]?.outcomes;
-  const measure = (benchmark: string, name: string, outcomes: readonly Outcome[] = []) =>
-    measuresOf(benchmarkOf(benchmark), outcomes).find(({ metric }) => metric.name === name);
+    find(benchmark, (arm) => arm.treatment === treatment && isTreated(arm))[0];
+  const measure = (benchmark: string, name: string, reading?: Filled) =>
+    measuresOf(benchmarkOf(benchmark), reading).find(({ metric }) => metric.name === name);
   return {
     values({ benchmark, treatment }, name) {
-      const outcomes = own(benchmark, treatment);
-      return outcomes && measure(benchmark, name, outcomes)?.values(outcomes);
+      const reading = own(benchmark, treatment), found = reading && measure(benchmark, name, reading);
+      return found && Array.from(found.values(reading));
     },
     sets: ({ benchmark, treatment, control }, name) =>
       find(benchmark, (arm) => arm.treatment === treatment && arm.control === control)
-        .flatMap(({ outcomes }) => [measure(benchmark, name, outcomes)?.values(outcomes) ?? []]),
+        .map((reading) => Array.from(measure(benchmark, name, reading)?.values(reading) ?? [])),
     metric: (benchmark, name) => measure(benchmark, name)!.metric,
     clusters: (benchmark, name) => measure(benchmark, name)!.clusters,
   };
 }
 
 function cellResult(
-  { cell, outcomes }: Filled,
+  reading: Filled,
   { untouched, all, plan, unitsOf }: {
     readonly untouched: Filled | undefined;
     readonly all: readonly Filled[];
@@ -107,9 +107,11 @@ function cellResult(
   },
 ): CellResult {
   const { seed } = plan.matrix;
-  const { model, benchmark, arm, key } = cell;
-  const before = arm.treatment === UNTOUCHED ? undefined : untouched?.outcomes;
-  const measures = measuresOf(benchmark, outcomes);
+  const { cell } = reading, { model, benchmark, arm, key } = cell;
+  const before = arm.treatment === UNTOUCHED ? undefined : untouched;
+  // Whole outcomes of no more cells than these two are in memory at once.
+  const outcomes = reading.outcomes(), outcomesBefore = before?.outcomes();
+  const measures = measuresOf(benchmark, reading);
   const metrics = measures.map((measure): MetricResult => {
     const { metric, clusters } = measure;
     const options = {
@@ -119,13 +121,13 @@ function cellResult(
       resamples: RESAMPLES,
       seed: `${seed}/bootstrap/${metric.name}/${key}`,
     };
-    const values = measure.values(outcomes);
+    const values = measure.values(reading);
     const estimate: Estimate = estimateMean(values, options);
     if (before === undefined) return { metric, estimate };
     const difference: Difference = pairedDifference(measure.values(before), values, options);
     const parts = measure.isJoint
       ? undefined
-      : partsOf(metric.name, { before, after: outcomes, cell, options });
+      : partsOf(metric.name, { before: outcomesBefore!, after: outcomes, cell, options });
     return parts ? { metric, estimate, difference, parts } : { metric, estimate, difference };
   });
   const sets = all.filter((other) =>
@@ -133,8 +135,12 @@ function cellResult(
   );
   const scales = scaleResults(outcomes, {
     benchmark,
-    before,
-    controls: Map.groupBy(sets, ({ cell }) => cell.arm.control ?? ""),
+    before: outcomesBefore,
+    controls: new Map(
+      benchmark.scales.length === 0 ? [] : [...Map.groupBy(sets, ({ cell }) => cell.arm.control ?? "")].map((
+        [control, drawn],
+      ) => [control, drawn.map((each) => ({ outcomes: each.outcomes() }))]),
+    ),
     level: LEVEL,
     resamples: RESAMPLES,
     seed: `${seed}/scales/${key}`,
@@ -162,7 +168,7 @@ function cellResult(
     n: outcomes.length,
     primary: benchmark.primary,
     metrics,
-    controls: controlResults(sets, { untouched, treated: outcomes, measures, cell, plan }),
+    controls: controlResults(sets, { untouched, treated: reading, measures, cell, plan }),
     ...(curve && { curve }),
     ...(labels && { labels }),
     ...(scales && { scales }),
@@ -195,7 +201,7 @@ function partsOf(metric: string, { before, after, cell, options }: {
 
 interface ControlsOptions {
   readonly untouched: Filled | undefined;
-  readonly treated: readonly Outcome[];
+  readonly treated: Filled;
   readonly measures: readonly Measure[];
   readonly cell: PlannedCell;
   readonly plan: Plan;
@@ -208,8 +214,8 @@ function controlResults(
   return [...Map.groupBy(sets, ({ cell }) => cell.arm.control ?? "")].map(([control, drawn]) => ({
     control,
     metrics: Object.fromEntries(measures.map(({ metric, values }) => {
-      const levels = drawn.map(({ outcomes }) => mean(values(outcomes)));
-      const base = mean(values(untouched?.outcomes ?? []));
+      const levels = drawn.map((each) => mean(values(each)));
+      const base = untouched ? mean(values(untouched)) : NaN;
       const stopping = metric.name === cell.benchmark.primary && stoppingOf(plan, drawn[0]!.cell);
       return [metric.name, {
         value: spread(levels),
@@ -222,6 +228,6 @@ function controlResults(
   }));
 }
 
-function mean(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0) / values.length;
+function mean(values: ArrayLike<number>): number {
+  return Array.from(values).reduce((total, value) => total + value, 0) / values.length;
 }

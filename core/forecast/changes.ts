@@ -1,7 +1,7 @@
 /** What treatments changed on a benchmark's items in the results that the store has: how much, and how much alike within a cluster. */
 import type { Metric, Outcome } from "../evaluator.ts";
 import { canonicalJson } from "../hash.ts";
-import { measuresOf } from "../measures.ts";
+import { measuresOf, readingOf } from "../measures.ts";
 import { plain, type PlannedBenchmark } from "../plan_benchmarks.ts";
 import { type BenchmarkRecord, type Results, UNTOUCHED } from "../results.ts";
 import { intraclassCorrelation } from "../stats/power.ts";
@@ -59,14 +59,14 @@ export function changesOf(
       const [before, after] = [untouched, treated].map((all): Outcome[] =>
         shared.map(({ id }) => all.get(id)!)
       ) as [Outcome[], Outcome[]];
-      const measure = measuresOf({ items: shared, evaluator }, [...before, ...after])
+      const measure = measuresOf({ items: shared, evaluator }, readingOf([...before, ...after]))
         .find((each) => each.metric.name === metric);
       if (measure === undefined || measure.clusters.length < 2) continue;
-      const old = measure.values(before);
+      const old = measure.values(readingOf(before));
       found.set(cell.key, {
         run: results.id,
         weights: results.models.find((model) => model.label === cell.model)?.info.hash.weights ?? "",
-        values: measure.values(after).map((value, i) => value - old[i]!),
+        values: Array.from(measure.values(readingOf(after)), (value, i) => value - old[i]!),
         clusters: measure.clusters,
       });
     }

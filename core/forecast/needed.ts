@@ -59,7 +59,7 @@ export function neededOf(
     const { name, family, guard, margin, direction, benchmark: label, treatment, control, drawn } =
       hypothesis;
     const benchmark = benchmarks.find(({ record }) => record.label === label)!;
-    const measure = measuresOf(benchmark, []).find((each) => each.metric.name === hypothesis.metric);
+    const measure = measuresOf(benchmark).find((each) => each.metric.name === hypothesis.metric);
     if (measure === undefined) {
       throw new UserError(
         `Cannot plan hypothesis ${

@@ -38,7 +38,25 @@ interface Setup {
 function baseMatrix(): Loose {
   const matrix = JSON.parse(Deno.readTextFileSync(`${ROOT}benchmarks/matrices/scored.json`));
   const [found, planted] = matrix.treatments;
-  for (const control of found.controls) if (control.use === "random") control.sets = 2;
+  const scored = (name: string, topic: string, params: Loose) => ({
+    use: "scored",
+    name,
+    match: "tap",
+    score: {
+      use: "gradient_product",
+      params: { sites: ["mlp.gate"], ...params },
+      on: { items: { use: "fables", params: { topic, part: "localise" } } },
+    },
+  });
+  found.controls = [
+    { use: "random", match: "tap", sets: 2 },
+    { use: "random", match: "uniform", sets: 2 },
+    scored("important", "opposites", { objective: "crossEntropy", pool: "mean", absolute: true }),
+    scored("otherTask", "work", { objective: "cloze", pool: "sum" }),
+    { use: "identity" },
+  ];
+  delete found.curve;
+  delete planted.curve;
   planted.steps[0].edit.units = UNITS;
   const doubled = {
     name: "food doubled",
