@@ -274,7 +274,7 @@ export interface Results {
     /** Of `tokens` and `elapsedMs` what scoring units took, and whether all of its passes went backward; absent where none were scored. */
     readonly scoring?: { readonly tokens: number; readonly elapsedMs: number; readonly gradients: boolean };
     /** What the last run that computed anything took, where this one found all in the store. */
-    readonly measured?: Omit<Results["run"], "measured">;
+    readonly measured?: Results["run"];
     /** The most memory the process has held, 1e6 bytes. */
     readonly peakMemoryMb: number;
     readonly threads: number;

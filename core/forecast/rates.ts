@@ -110,7 +110,7 @@ function assumedRate(parameters: number): Sourced {
 /** Results with the run that computed them. */
 interface Computed {
   readonly results: Results;
-  readonly run: Omit<Results["run"], "measured">;
+  readonly run: Results["run"];
 }
 
 /** Runs that computed anything on a model with these weights. */
@@ -123,7 +123,7 @@ export function computedOn(weights: string, runs: readonly Results[]): Computed[
 }
 
 /** The record of the run that computed what there is; undefined where none is known. */
-export function computingOf({ run }: Pick<Results, "run">): Computed["run"] | undefined {
+export function computingOf({ run }: Pick<Results, "run">): Results["run"] | undefined {
   return run.tokens > 0 ? run : run.measured;
 }
 
