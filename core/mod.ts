@@ -19,6 +19,7 @@ export { createRandom, type Random } from "./random.ts";
 export { claimText, claimTitle, evidenceTexts, sealText } from "./report/claims.ts";
 export { areaText } from "./report/curves.ts";
 export { foundIn, foundName, foundText } from "./report/found.ts";
+export { testOf } from "./report/tests.ts";
 export * from "./results.ts";
 export * from "./scale.ts";
 export * from "./scorer.ts";

@@ -27,18 +27,47 @@ export function claimText({ hypothesis, metric, sets }: HypothesisResult): strin
   return `${metric.name} of ${benchmark} under ${treatment} ${way} ${against}${within}`;
 }
 
-/** What a verdict rests on: "diff -69.8 [-83.3, -54.2]", "p = 0.048, adjusted 0.048", "over sets p = 0.048". */
+/** What a verdict rests on: "diff -69.8 [-83.3, -54.2]", "p = 0.048 (sign flip), adjusted 0.048", "over sets p = 0.048". */
 export function evidenceTexts(result: HypothesisResult): string[] {
   const { hypothesis: { guard }, verdict, difference, metric, p, adjusted, tested, sets, reason, headroom } =
     result;
   return [
     `diff ${estimateText(difference, metric, true)}`,
-    tested ? `${pText(p)}, adjusted ${pText(adjusted).replace("p ", "").replace("= ", "")}` : "not tested",
+    tested
+      ? `${pText(p)} (${testText(result)}), adjusted ${pText(adjusted).replace("p ", "").replace("= ", "")}`
+      : "not tested",
     // A guard is a test over items alone.
     ...(sets && !guard ? [`over sets ${pText(sets.p)}`] : []),
     ...(headroom ? [`headroom ${estimateText(headroom, metric, true)}`] : []),
     ...(verdict === "effect" || verdict === "not worse" ? [] : [reasonIn(result, reason)]),
   ];
+}
+
+/** Which test a hypothesis' p is of. */
+function testText({ hypothesis: { guard, direction }, sets }: HypothesisResult): string {
+  if (guard) return "non-inferiority";
+  const name = sets ? "the larger of sign flip and sets" : "sign flip";
+  return direction === "either" ? name : `${name}, one-sided`;
+}
+
+/** How the families that there are were corrected, in sentences. */
+export function familiesText({ hypotheses }: Pick<Results, "hypotheses">): string {
+  const judged = hypotheses?.judged ?? [], families = new Set(judged.map((each) => each.hypothesis.family));
+  const isDrawn = judged.some(({ sets, hypothesis: { guard } }) => sets && !guard);
+  return [
+    ...(families.has("primary") ? ["Primary hypotheses are corrected by Holm's procedure."] : []),
+    ...(families.has("secondary")
+      ? ["Secondary hypotheses are tested, by Holm's procedure, only if all primary ones hold."]
+      : []),
+    ...(families.has("exploratory")
+      ? ["Exploratory hypotheses are corrected by Benjamini and Hochberg's procedure."]
+      : []),
+    ...(isDrawn
+      ? [
+        "Against a control whose sets are drawn, p is the larger of two: over the control's sets, and over clusters of items.",
+      ]
+      : []),
+  ].join(" ");
 }
 
 /** When the hypotheses were sealed; undefined where there are none. */

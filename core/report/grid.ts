@@ -2,10 +2,18 @@
 import type { CellResult, ControlResult, MetricResult, Results } from "../results.ts";
 import { leakOf } from "../provenance/notes.ts";
 import { estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
+import { type TestName, testOf } from "./tests.ts";
 
 export interface GridCell {
   /** Level first; below it the difference from the untouched model and its parts. */
   readonly lines: readonly string[];
+  readonly hasDifference: boolean;
+  /** The test whose p is shown. */
+  readonly test?: TestName;
+  /** Names of the parts that are shown. */
+  readonly parts: readonly string[];
+  /** Of a control; 0 for a treatment. */
+  readonly sets: number;
   /** Whether the difference's interval leaves out 0. */
   readonly clear: boolean;
 }
@@ -40,7 +48,7 @@ export function gridsOf(results: Results): Grid[] {
         const row = columns.map(({ treatment, control }): GridCell => {
           const cell = mine.find((each) => each.treatment === treatment);
           const metric = cell && primaryOf(cell);
-          if (!cell || !metric) return { lines: ["-"], clear: false };
+          if (!cell || !metric) return plainCell(["-"]);
           if (control === undefined) return treatedCell(metric, leakOf(results, cell));
           const set = cell.controls.find((each) => each.control === control.control);
           return controlCell(set, metric, leakOf(results, { ...cell, control: control.control }));
@@ -75,22 +83,35 @@ function columnTitle(treatment: string, control: ControlResult | undefined): str
   return `${treatment}: ${control.control}${sets === 1 ? "" : `, ${sets} sets`}`;
 }
 
+/** A cell of lines alone. */
+function plainCell(lines: readonly string[]): GridCell {
+  return { lines, hasDifference: false, parts: [], sets: 0, clear: false };
+}
+
 function treatedCell(
   { metric, estimate, difference, parts }: MetricResult,
   leak: string | undefined,
 ): GridCell {
-  const lines = [estimateText(estimate, metric)];
-  if (difference === undefined) return { lines, clear: false };
-  const p = difference.mcnemar === undefined ? "" : ` ${pText(difference.mcnemar)}`;
-  lines.push(`diff ${estimateText(difference, metric, true)}${p}`);
-  const split = Object.entries(parts ?? {});
+  const level = estimateText(estimate, metric);
+  if (difference === undefined) return plainCell([level]);
+  const test = testOf(difference), split = Object.entries(parts ?? {});
   // Where nothing moved at all the parts say nothing.
   const still = split.every(([, { value, error }]) => value === 0 && error === undefined);
-  for (const [part, estimate] of still ? [] : split) {
-    lines.push(`  ${part} ${estimateText(estimate, metric, true)}`);
-  }
-  if (leak !== undefined) lines.push(leak);
-  return { lines, clear: difference.low > 0 || difference.high < 0 };
+  const shown = still ? [] : split;
+  return {
+    lines: [
+      level,
+      `diff ${estimateText(difference, metric, true)}`,
+      ...(test ? [`  ${pText(test.p)}, ${test.name}`] : []),
+      ...shown.map(([part, each]) => `  ${part} ${estimateText(each, metric, true)}`),
+      ...(leak === undefined ? [] : [leak]),
+    ],
+    hasDifference: true,
+    ...(test && { test: test.name }),
+    parts: shown.map(([part]) => part),
+    sets: 0,
+    clear: difference.low > 0 || difference.high < 0,
+  };
 }
 
 function controlCell(
@@ -99,13 +120,16 @@ function controlCell(
   leak: string | undefined,
 ): GridCell {
   const spreads = control?.metrics[metric.name];
-  if (!spreads) return { lines: ["-"], clear: false };
+  if (!spreads) return plainCell(["-"]);
   return {
     lines: [
       spreadText(spreads.value, metric),
       `diff ${spreadText(spreads.difference, metric, true)}`,
       ...(leak === undefined ? [] : [leak]),
     ],
+    hasDifference: true,
+    parts: [],
+    sets: spreads.value.sets,
     clear: false,
   };
 }

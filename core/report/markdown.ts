@@ -1,10 +1,11 @@
 /** report.md: the table, every metric, and what it takes to make the numbers again. */
 import type { CellResult, Results } from "../results.ts";
 import { provenanceNotes } from "../provenance/notes.ts";
-import { claimText, claimTitle, evidenceTexts } from "./claims.ts";
+import { claimText, claimTitle, evidenceTexts, familiesText } from "./claims.ts";
 import { foundIn, foundName, foundText } from "./found.ts";
 import { countText, estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 import { gridsOf } from "./grid.ts";
+import { legendText } from "./legend.ts";
 import { labelledCells, labelRows, LABELS_NOTE } from "./labels.ts";
 import { levelText } from "./level.ts";
 import { limitations } from "./limitations.ts";
@@ -13,13 +14,14 @@ import { acquiescenceText, scaledCells, SCALES_NOTE, scaleText, scaleTitle, verd
 
 /** The whole file. Nothing that varies from run to run is in it. */
 export function reportMarkdown(results: Results): string {
+  const grids = gridsOf(results);
   const parts = [
     `# ${escape(results.name)}`,
     results.reportable
       ? ""
       : `**Not reportable: only the first ${results.limit} items of each benchmark were used (\`--limit\`).**`,
     ...provenanceNotes(results).map((note) => `**${escape(note)}.**`),
-    ...gridsOf(results).flatMap((grid) => [
+    ...grids.flatMap((grid) => [
       `## Model ${escape(grid.model)}`,
       rows([
         ["Benchmark", "n", ...grid.columns],
@@ -30,10 +32,9 @@ export function reportMarkdown(results: Results): string {
         ]),
       ]),
     ]),
-    `Each cell: the level with its ${
-      levelText(results)
-    } interval; below it the paired difference from the untouched model (in percentage points ` +
-    "where the metric is in %) and, where the metric has them, its parts. Controls: mean (smallest to largest) over their sets.",
+    `In each cell the level, below it what changed; ${
+      escape(legendText(grids, { results, groups: "in brackets" }))
+    }.`,
     ...claimsParts(results),
     ...scalesParts(results),
     ...(labelledCells(results).length > 0 ? ["## Labels", rows(labelRows(results)), `${LABELS_NOTE}.`] : []),
@@ -62,9 +63,7 @@ function claimsParts(results: Results): string[] {
   return [
     "## Hypotheses",
     rows([["Hypothesis", "Claim", "Verdict", "Evidence"], ...lines]),
-    `Sha256 of the hypotheses: \`${results.hypotheses?.hash}\`. ` +
-    "Primary hypotheses are corrected by Holm's procedure; secondary ones are tested, by the same, only if all primary ones hold; exploratory " +
-    "ones are corrected by Benjamini and Hochberg's. Against a control, p is the larger of two: over the control's sets, and over clusters of items.",
+    `Sha256 of the hypotheses: \`${results.hypotheses?.hash}\`. ${familiesText(results)}`,
   ];
 }
 
@@ -85,11 +84,26 @@ function scalesParts(results: Results): string[] {
   return [
     "## Scales",
     rows([["Model", "Benchmark", "Treatment", "Axis", "Value", "Verdict"], ...lines]),
-    `${SCALES_NOTE[0]?.toUpperCase()}${SCALES_NOTE.slice(1)}.`,
+    `${capital(SCALES_NOTE)}.`,
   ];
 }
 
+/** A column that no cell has anything in is left out. */
 function everyMetric({ cells }: Results): string {
+  const head = [
+    "Model",
+    "Benchmark",
+    "Treatment",
+    "Metric",
+    "n (groups)",
+    "Level",
+    "Difference",
+    "Parts",
+    "Rose / fell",
+    "p, sign flip",
+    "p, McNemar",
+    "Controls: difference",
+  ];
   const lines = cells.flatMap((cell) =>
     cell.metrics.map(({ metric, estimate, difference, parts }) => [
       cell.model,
@@ -108,21 +122,8 @@ function everyMetric({ cells }: Results): string {
       controlText(cell, metric.name),
     ])
   );
-  const head = [
-    "Model",
-    "Benchmark",
-    "Treatment",
-    "Metric",
-    "n (groups)",
-    "Level",
-    "Difference",
-    "Parts",
-    "Rose / fell",
-    "Sign flip",
-    "McNemar",
-    "Controls: difference",
-  ];
-  return rows([head, ...lines]);
+  const kept = head.map((_, column) => lines.some((line) => line[column] !== ""));
+  return rows([head, ...lines].map((line) => line.filter((_, column) => kept[column])));
 }
 
 function controlText(cell: CellResult, name: string): string {
@@ -135,8 +136,7 @@ function controlText(cell: CellResult, name: string): string {
 }
 
 function record(results: Results): string {
-  const { id, engine, statistics, models, benchmarks, treatments, tokenBudget } = results;
-  const { resamples, seed } = statistics;
+  const { id, engine, models, benchmarks, treatments, tokenBudget } = results;
   return [
     `- Run \`${id}\`: Plumbline ${engine.plumbline}, Deno ${engine.deno}, ${engine.runtime}.`,
     `- Intervals: ${
@@ -144,9 +144,7 @@ function record(results: Results): string {
     }. Proportions: Wilson; paired differences of proportions: Tango's score interval; other metrics: Student's t. Where items ` +
     `share a question, each with the error (CR2) and the degrees of freedom of these clusters. Where all clusters are alike, Wilson counts one as ` +
     `an observation; where all changed alike, an exact bound on the share of others.`,
-    `- p-values: two-sided. Sign flip: over clusters, all patterns of signs, or ${
-      resamples.toLocaleString("en")
-    } draws where that is too many, seed ${seed}. McNemar: exact, independent items only.`,
+    ...testsRecord(results),
     ...models.map(({ label, use, info }) =>
       `- Model ${escape(label)} (${use}): ${info.architecture}, ${
         countText(info.parameters)
@@ -187,18 +185,37 @@ function record(results: Results): string {
       } ${scorer.version} (${escape(scorer.source)}), params \`${JSON.stringify(scorer.params)}\`, ` +
         `seed ${seed}${items.join("")}; scores \`${key}\`.`;
     }),
-    "- Metrics and parts: " + metricsText(results) +
-    " validity: the part of a difference from giving one of the answers at all; " +
-    "ability: the part from giving the right one; they sum to the difference.",
+    `- Metrics: ${metricsText(results)}.${partsText(results)}`,
     `- Batches of at most ${tokenBudget} padded tokens.`,
   ].join("\n");
+}
+
+function testsRecord({ cells, statistics: { resamples, seed } }: Results): string[] {
+  const changes = cells.flatMap((cell) => cell.metrics.flatMap(({ difference }) => difference ?? []));
+  if (changes.length === 0) return [];
+  const isExact = changes.some(({ mcnemar }) => mcnemar !== undefined);
+  return [
+    `- p-values: two-sided. Sign flip: over clusters, all patterns of signs, or ${
+      resamples.toLocaleString("en")
+    } draws where that is too many, seed ${seed}.${
+      isExact ? " McNemar: exact, independent items only; shown in place of the sign flip where it is." : ""
+    }`,
+  ];
 }
 
 function metricsText({ cells }: Results): string {
   const titles = new Map(
     cells.flatMap((cell) => cell.metrics.map(({ metric }) => [metric.name, metric.title])),
   );
-  return [...titles].map(([name, title]) => `${escape(name)}: ${escape(title.toLowerCase())};`).join(" ");
+  return [...titles].map(([name, title]) => `${escape(name)}: ${escape(title.toLowerCase())}`).join("; ");
+}
+
+function partsText({ cells }: Results): string {
+  const isSplit = cells.some((cell) => cell.metrics.some(({ parts }) => parts?.validity && parts.ability));
+  return isSplit
+    ? " Parts: validity: the part of a difference from giving one of the answers at all; ability: the part from giving the right one; " +
+      "they sum to the difference."
+    : "";
 }
 
 function hashNote({ sha256, expected }: Results["benchmarks"][number]["files"][number]): string {
@@ -217,4 +234,8 @@ function escape(text: string): string {
     (mark) => mark === ">" ? mark : `\\${mark}`,
   )
     .replaceAll("\\<br>", "<br>");
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

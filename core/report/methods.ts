@@ -233,6 +233,7 @@ function statisticsSentences(results: Results): string[] {
   };
   const changes = metrics.map(({ difference }) => difference);
   const tests = changes.filter((difference) => difference?.mcnemar !== undefined).length;
+  const flips = changes.filter((difference) => difference?.signFlip).length - tests;
   return [
     `Intervals are at ${levelText(results)}; a sign-flip test whose patterns are too many to count draws ${
       count(statistics.resamples)
@@ -246,6 +247,13 @@ function statisticsSentences(results: Results): string[] {
         `McNemar's exact test, two-sided, accompanies the ${
           count(tests)
         } of them on independent binary items.`,
+      ]
+      : []),
+    ...(flips > 0
+      ? [
+        `The sign-flip test over groups of items, two-sided, accompanies the ${tests > 0 ? "other " : ""}${
+          count(flips)
+        }.`,
       ]
       : []),
     ...precisionSentences(results),

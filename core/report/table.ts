@@ -4,6 +4,7 @@ import { provenanceNotes } from "../provenance/notes.ts";
 import { claimText, claimTitle, evidenceTexts, sealText } from "./claims.ts";
 import { foundIn, foundName, foundText } from "./found.ts";
 import { type Grid, type GridRow, gridsOf } from "./grid.ts";
+import { legendText } from "./legend.ts";
 import { acquiescenceText, scaledCells, SCALES_NOTE, scaleText, scaleTitle, verdictText } from "./scales.ts";
 
 export interface TableOptions {
@@ -18,20 +19,17 @@ const GAP = "  ";
 /** Lines of text without a line end. */
 export function table(results: Results, { colour, width }: TableOptions): string[] {
   const paint = colour ? { bold: wrap(1, 22), dim: wrap(2, 22) } : { bold: same, dim: same };
-  const lines = gridsOf(results).flatMap((grid) => [
+  const grids = gridsOf(results);
+  const lines = grids.flatMap((grid) => [
     "",
     paint.bold(`Model ${grid.model}`),
     ...splitColumns(grid, width).flatMap((columns) => ["", ...block(grid, columns, paint)]),
   ]);
-  const unit =
-    "n: items, below in brackets their independent groups where fewer; levels with 95 % intervals; diff: paired difference from " +
-    "untouched, in percentage points where the metric is in %, p by McNemar's exact test; validity: its part from giving one of " +
-    "the answers at all; ability: its part from giving the right one; controls: mean (smallest to largest) over their sets";
   const scales = scalesBlocks(results, { width, paint });
   const claims = claimsBlock(results, { width, paint });
   const seal = sealText(results);
   const notes = [
-    unit,
+    legendText(grids, { results, groups: "below in brackets" }),
     ...(seal ? [seal] : []),
     ...(scales.length > 0 ? [SCALES_NOTE] : []),
     ...foundIn(results).map((found) => `${foundName(found, results)}: ${foundText(found)}`),
@@ -129,7 +127,7 @@ function rowLines(row: GridRow, { columns, widths, head, paint }: {
   readonly head: Head;
   readonly paint: Paint;
 }): string[] {
-  const cells = columns.map((i) => row.cells[i] ?? { lines: [], clear: false });
+  const cells = columns.map((i) => row.cells[i] ?? { lines: [] as readonly string[], clear: false });
   const height = Math.max(2, ...cells.map((cell) => cell.lines.length));
   return Array.from({ length: height }, (_, line) => {
     const name = [row.benchmark, `  ${row.metric}`][line] ?? "";

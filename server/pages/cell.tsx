@@ -9,6 +9,7 @@ import {
   provenanceNotes,
   type Results,
   type Sample,
+  testOf,
 } from "../../core/mod.ts";
 import { count, probability, signed, signedInterval } from "../format.ts";
 import { type ItemRow, PAGE_SIZE, type Show, SHOWS } from "../items.ts";
@@ -109,7 +110,7 @@ function Metrics({ results, cell, cellKey: key, untouched, metric }: CellPagePro
             {differences && <th scope="col">Difference</th>}
             {differences && (
               <th scope="col">
-                McNemar <i>p</i>
+                <i>p</i>, two-sided
               </th>
             )}
             {parts && <th scope="col">Parts</th>}
@@ -146,7 +147,7 @@ function Metrics({ results, cell, cellKey: key, untouched, metric }: CellPagePro
                   {each.difference && <Change difference={each.difference} binary={each.metric.binary} />}
                 </td>
               )}
-              {differences && <td class="number">{mcnemar(each)}</td>}
+              {differences && <td class="number">{test(each)}</td>}
               {parts && <td>{partsOf(each)}</td>}
               <td class="number">{count(each.estimate.clusters)}</td>
             </tr>
@@ -157,8 +158,14 @@ function Metrics({ results, cell, cellKey: key, untouched, metric }: CellPagePro
   );
 }
 
-function mcnemar({ difference }: MetricResult) {
-  return difference?.mcnemar === undefined ? <span class="soft">n/a</span> : probability(difference.mcnemar);
+function test({ difference }: MetricResult) {
+  const shown = difference && testOf(difference);
+  if (!shown) return <span class="soft">n/a</span>;
+  return (
+    <>
+      {probability(shown.p)} <span class="sub">{shown.name}</span>
+    </>
+  );
 }
 
 function partsOf({ parts = {}, metric }: MetricResult) {

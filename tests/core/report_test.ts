@@ -6,6 +6,7 @@ import { exportRun } from "../../core/report/export.ts";
 import { prettyJson } from "../../core/report/json.ts";
 import { reportMarkdown } from "../../core/report/markdown.ts";
 import { table } from "../../core/report/table.ts";
+import { testOf, testsText } from "../../core/report/tests.ts";
 import { createMemoryStore } from "../../core/store/memory.ts";
 
 const ACC = { name: "acc", title: "Accuracy", binary: true, higherIsBetter: true };
@@ -139,7 +140,8 @@ Deno.test("table() puts benchmarks down and treatments and controls across, in 1
       "fables",
       "opposites|x",
       "98.5 [95.7, 99.5]",
-      "diff -86.5 [-91.0, -81.5] p = 0.031",
+      "diff -86.5 [-91.0, -81.5]",
+      "  p = 0.031, McNemar",
       "  validity -0.5 [-1.5, +0.0]",
       "  ability -86.0 [-90.0, -81.0]",
       "food silenced: random,",
@@ -153,6 +155,66 @@ Deno.test("table() puts benchmarks down and treatments and controls across, in 1
   assertMatch(
     lines[row] ?? "",
     /^fables +200 +98\.5 \[95\.7, 99\.5\] +98\.5 \[95\.7, 99\.5\] +98\.2 \(97\.5 to 99\.0\)$/,
+  );
+});
+
+/** Items that share questions, with sign flips in place of McNemar's test. */
+function clustered(): Results {
+  const { cells, ...rest } = results();
+  const signFlip = { p: 0.007, greater: 1, less: 0.0035, least: 2 ** -20, exact: true };
+  return {
+    ...rest,
+    cells: cells.map((cell) => ({
+      ...cell,
+      metrics: cell.metrics.map(({ metric, estimate, difference }) => {
+        if (!difference) return { metric, estimate: { ...estimate, clusters: 50 } };
+        const { mcnemar: _, ...change } = difference;
+        return { metric, estimate: { ...estimate, clusters: 50 }, difference: { ...change, signFlip } };
+      }),
+    })),
+  };
+}
+
+Deno.test("table() and reportMarkdown() say which test a p is of, and their legends name what is shown and nothing else", () => {
+  const legendOf = (some: Results) => {
+    const text = table(some, { ...PLAIN, width: 2000 }).find((line) => line.startsWith("n: items"));
+    const note = reportMarkdown(some).split("\n\n").find((part) => part.startsWith("In each cell"));
+    // The same words but for where the groups stand.
+    assertStringIncludes(note ?? "", (text ?? "none").replace("below in brackets", "in brackets"));
+    return text ?? "";
+  };
+  const independent = legendOf(results());
+  for (const part of ["McNemar's exact test", "validity:", "ability:", "controls:", "percentage points"]) {
+    assertStringIncludes(independent, part);
+  }
+  for (const part of ["sign-flip", "groups"]) assertEquals(independent.includes(part), false, part);
+
+  const grouped = clustered(), lines = table(grouped, PLAIN).join("\n");
+  assertStringIncludes(lines, "  p = 0.007, sign flip");
+  assertStringIncludes(reportMarkdown(grouped), "<br>p = 0.007, sign flip");
+  const legend = legendOf(grouped);
+  for (const part of ["the sign-flip test", "below in brackets their independent groups"]) {
+    assertStringIncludes(legend, part);
+  }
+  for (const part of ["McNemar", "validity", "ability"]) assertEquals(legend.includes(part), false, part);
+  assertEquals(/McNemar/.test(reportMarkdown(grouped)), false);
+
+  const [first] = results().treatments,
+    alone = results().cells.filter((cell) => cell.treatment === "untouched");
+  const plain = results({ treatments: [first!], cells: alone });
+  assertEquals(legendOf(plain), "n: items; levels with 95 % intervals");
+});
+
+Deno.test("testOf() takes McNemar's test where there is one, and testsText() says what each of two is for", () => {
+  const signFlip = { p: 0.5, greater: 0.25, less: 1, least: 0.01, exact: true };
+  const change = { ...estimate(0.1, -0.1, 0.3), rose: 3, fell: 1, signFlip };
+  assertEquals(testOf({ ...change, mcnemar: 0.6 }), { name: "McNemar", p: 0.6 });
+  assertEquals(testOf(change), { name: "sign flip", p: 0.5 });
+  assertEquals(testsText([]), undefined);
+  assertEquals(testsText(["McNemar", "McNemar"]), "two-sided, by McNemar's exact test");
+  assertEquals(
+    testsText(["sign flip", "McNemar"]),
+    "two-sided, by McNemar's exact test for proportions of independent items, else by the sign-flip test over groups of items",
   );
 });
 
@@ -177,7 +239,7 @@ Deno.test("reportMarkdown() holds the table, each metric and what made them, and
     const part of [
       "# demo\n",
       "| Benchmark | n | untouched | food silenced | food silenced: random, 10 sets |",
-      "98.5 [95.7, 99.5]<br>diff -86.5 [-91.0, -81.5] p = 0.031<br>validity -0.5",
+      "98.5 [95.7, 99.5]<br>diff -86.5 [-91.0, -81.5]<br>p = 0.031, McNemar<br>validity -0.5",
       "opposites\\|x",
       "1 / 9",
       "onnxruntime-node 1.30.0",
