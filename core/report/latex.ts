@@ -1,9 +1,11 @@
 /** table.tex: the primary metrics as tables for a paper; they need the package booktabs and nothing else. */
 import type { Results } from "../results.ts";
 import { hasLeak } from "../provenance/notes.ts";
+import { claimText, claimTitle, evidenceTexts, familiesText } from "./claims.ts";
 import { estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 import { levelText } from "./level.ts";
 import { type PrimaryRow, primaryRows, setsText } from "./primary.ts";
+import { testOf, testsText } from "./tests.ts";
 
 /** Lines of a table's body that fit on a page in small type. */
 const MAX_LINES = 45;
@@ -51,15 +53,15 @@ function figures(text: string): string {
   return escapeLatex(text).replaceAll(/(^|[^\w])-(?=\d)/g, "$1$$-$$").replaceAll(/\+(?=\d)/g, "$$+$$");
 }
 
-/** The whole file: one table a model, more where a page would not hold it. */
+/** The whole file: one table a model, more where a page would not hold it, then the hypotheses. */
 export function tableTex(results: Results): string {
   const rows = primaryRows(results);
   const tables = results.models.flatMap(({ label }) => {
     const mine = rows.filter(({ model }) => model === label);
-    const blocks = [...Map.groupBy(mine, ({ benchmark }) => benchmark).values()].map(blockLines);
-    const pages = paged(blocks);
-    return pages.map((page, i) => tableLines(page, { results, model: label, part: [i + 1, pages.length] }));
-  });
+    const blocks = [...Map.groupBy(mine, ({ benchmark }) => benchmark).values()].map(blockOf);
+    const caption = captionOf(results, { model: label, rows: mine });
+    return pagesOf(blocks, { caption, columns: `l${"r".repeat(COLUMNS.length - 1)}`, head: COLUMNS });
+  }).concat(claimTables(results));
   const odd = [...new Set(tables.flat().join("").match(/[^\n -~]/gu) ?? [])].sort();
   return [
     "% Made by Plumbline. Wants \\usepackage{booktabs}.",
@@ -74,26 +76,49 @@ export function tableTex(results: Results): string {
   ].join("\n") + "\n";
 }
 
-/** Benchmarks that go onto a page together; one that is longer than a page has it alone. */
-function paged(blocks: readonly (readonly string[])[]): string[][] {
-  const pages: string[][] = [];
-  for (const block of blocks) {
+/** Lines that stay together, and how many they take on the page. */
+interface Block {
+  readonly lines: readonly string[];
+  readonly height: number;
+}
+
+interface TableOptions {
+  /** LaTeX. */
+  readonly caption: string;
+  /** Of the tabular. */
+  readonly columns: string;
+  readonly head: readonly string[];
+}
+
+/** Tables of blocks that go onto a page together; one that is longer than a page has it alone. */
+function pagesOf(blocks: readonly Block[], { caption, ...table }: TableOptions): string[][] {
+  const pages: { readonly lines: string[]; height: number }[] = [];
+  for (const { lines, height } of blocks) {
     const last = pages.at(-1);
-    if (last === undefined || last.length + 1 + block.length > MAX_LINES) pages.push([...block]);
-    else last.push("\\addlinespace", ...block);
+    if (last === undefined || last.height + 1 + height > MAX_LINES) pages.push({ lines: [...lines], height });
+    else {
+      last.lines.push("\\addlinespace", ...lines);
+      last.height += 1 + height;
+    }
   }
-  return pages;
+  return pages.map(({ lines }, i) =>
+    tableLines(lines, {
+      ...table,
+      caption: pages.length > 1 ? `${caption} Part ${i + 1} of ${pages.length}.` : caption,
+    })
+  );
 }
 
 /** A benchmark's name and metric, then a line a treatment, and below each a line a control. */
-function blockLines(rows: readonly PrimaryRow[]): string[] {
+function blockOf(rows: readonly PrimaryRow[]): Block {
   const [first] = rows;
-  if (!first) return [];
+  if (!first) return { lines: [], height: 0 };
   const title = `${escapeLatex(first.benchmark)} (${escapeLatex(metricText(first.metric))})`;
-  return [
+  const lines = [
     `\\multicolumn{${COLUMNS.length}}{l}{${title}} \\\\`,
     ...rows.flatMap((row) => {
       const { treatment, metric, estimate, difference, leak, controls } = row;
+      const test = difference && testOf(difference);
       const name = `${escapeLatex(treatment)}${leak === undefined ? "" : ` (${escapeLatex(leak)})`}`;
       return [
         line([
@@ -101,7 +126,7 @@ function blockLines(rows: readonly PrimaryRow[]): string[] {
           escapeLatex(sizeText(estimate)),
           figures(estimateText(estimate, metric)),
           difference ? figures(estimateText(difference, metric, true)) : "",
-          difference?.mcnemar === undefined ? "" : escapeP(pText(difference.mcnemar)),
+          test ? escapeP(pText(test.p)) : "",
         ]),
         ...controls.map((control) =>
           line([
@@ -115,6 +140,7 @@ function blockLines(rows: readonly PrimaryRow[]): string[] {
       ];
     }),
   ];
+  return { lines, height: lines.length };
 }
 
 /** "p = 0.031" as "0.031", "p < 0.001" as "$<$0.001". */
@@ -124,18 +150,17 @@ function escapeP(text: string): string {
 
 const line = (cells: readonly string[]) => `${cells.join(" & ")} \\\\`;
 
-function tableLines(body: readonly string[], { results, model, part: [number, parts] }: {
-  readonly results: Results;
-  readonly model: string;
-  readonly part: readonly [number, number];
-}): string[] {
+function tableLines(
+  body: readonly string[],
+  { caption, columns, head }: TableOptions,
+): string[] {
   return [
     "\\begin{table}",
     "\\centering\\footnotesize\\setlength{\\tabcolsep}{4pt}",
-    `\\caption{${captionOf(results, model)}${parts > 1 ? ` Part ${number} of ${parts}.` : ""}}`,
-    `\\begin{tabular}{l${"r".repeat(COLUMNS.length - 1)}}`,
+    `\\caption{${caption}}`,
+    `\\begin{tabular}{${columns}}`,
     "\\toprule",
-    line(COLUMNS),
+    line(head),
     "\\midrule",
     ...body,
     "\\bottomrule",
@@ -144,21 +169,68 @@ function tableLines(body: readonly string[], { results, model, part: [number, pa
   ];
 }
 
-function captionOf(results: Results, model: string): string {
-  const stamps = [
+/** Letters in a line of a claim's column. */
+const CLAIM_WIDTH = 45;
+
+/** A row a hypothesis and model: what is claimed, and what came out, as in report.md. */
+function claimTables(results: Results): string[][] {
+  const judged = results.hypotheses?.judged ?? [];
+  const blocks = judged.map((each): Block => {
+    const title = claimTitle(each, results), claim = claimText(each), evidence = evidenceTexts(each);
+    const left = [`\\textbf{${escapeLatex(title)}}`, escapeLatex(claim)];
+    const right = [`\\textbf{${escapeLatex(each.verdict)}}`, ...evidence.map(figures)];
+    const height = (texts: readonly string[]) =>
+      texts.reduce((sum, text) => sum + Math.ceil(text.length / CLAIM_WIDTH), 0);
+    return {
+      lines: [line([left, right].map((texts) => `{\\raggedright ${texts.join("\\newline ")}\\par}`))],
+      height: Math.max(height([title, claim]), height([each.verdict, ...evidence])),
+    };
+  });
+  return pagesOf(blocks, {
+    caption: [
+      ...stampsOf(results),
+      escapeLatex(`${results.name}: hypotheses and verdicts. ${familiesText(results)}`),
+    ].join(" "),
+    columns: "p{0.47\\linewidth}p{0.47\\linewidth}",
+    head: ["Hypothesis", "Verdict"],
+  });
+}
+
+/** In bold, what a reader of the table must know first. */
+function stampsOf(results: Results): string[] {
+  return [
     ...(results.reportable
       ? []
       : [`Not reportable: only the first ${results.limit} items of each benchmark.`]),
     ...(hasLeak(results) ? ["Leakage allowed: some items made the units that they report on."] : []),
+  ].map((stamp) => `\\textbf{${escapeLatex(stamp)}}`);
+}
+
+function captionOf(
+  results: Results,
+  { model, rows }: { readonly model: string; readonly rows: readonly PrimaryRow[] },
+): string {
+  const changes = rows.flatMap(({ difference }) => difference ?? []);
+  const tests = testsText(changes.flatMap((each) => testOf(each)?.name ?? []));
+  const sentence = [
+    `${results.name}, model ${model}: levels with ${levelText(results)} intervals`,
+    ...(changes.length > 0
+      ? [
+        "and paired differences from the untouched model" +
+        (rows.some(({ metric }) => metric.binary) ? ", in percentage points where the metric is in %" : ""),
+      ]
+      : []),
+    ...(rows.some(({ controls }) => controls.length > 0)
+      ? ["below a treatment its controls, mean (smallest to largest) where they have several sets"]
+      : []),
+  ];
+  const isGrouped = rows.some(({ estimate: { n, clusters } }) => clusters < n);
+  const notes = [
+    isGrouped ? "n: items, in brackets their independent groups where fewer" : "n: items",
+    ...(tests === undefined ? [] : [`p: ${tests}`]),
   ];
   return [
-    ...stamps.map((stamp) => `\\textbf{${escapeLatex(stamp)}}`),
-    escapeLatex(
-      `${results.name}, model ${model}: levels with ${
-        levelText(results)
-      } intervals, and paired differences from the untouched ` +
-        "model, in percentage points where the metric is in %; below a treatment its random controls, mean (smallest to largest) over " +
-        "their sets. n: items, in brackets their independent groups where fewer; p: McNemar's exact test.",
-    ),
+    ...stampsOf(results),
+    escapeLatex(`${sentence.join("; ").replace("; and", ", and")}. ${notes.join("; ")}.`),
   ].join(" ");
 }

@@ -127,8 +127,11 @@ function checkTex(text: string): void {
     else assertEquals(open.pop(), name);
   }
   assertEquals(open, []);
-  const columns = /\\begin\{tabular\}\{(\w+)\}/.exec(text)?.[1]?.length ?? 0;
+  let columns = 0;
   for (const line of lines) {
+    // Letters, or paragraphs of a width.
+    const spec = /\\begin\{tabular\}\{(.*)\}$/.exec(line)?.[1];
+    if (spec !== undefined) columns = spec.replaceAll(/p\{[^}]*\}/g, "p").length;
     const bare = line.replaceAll(/\\[\\{}$&#_%]/g, (mark) => mark === "\\\\" ? mark : "");
     let depth = 0;
     for (const mark of bare) {
@@ -158,6 +161,64 @@ Deno.test("tableTex() is well formed whatever names are, with a line a treatment
   assertStringIncludes(tableTex(made({ reportable: false })), "\\textbf{Not reportable");
 });
 
+/** Hypotheses of the made-up run, with names that LaTeX would take for its own. */
+function withHypotheses(results: Results, count: number, mark = ""): Results {
+  const [row] = primaryRows(results).filter(({ difference }) => difference);
+  const judged = Array.from({ length: count }, (_, i) => ({
+    model: results.models[0]!.label,
+    hypothesis: {
+      name: `${mark}claim ${i}`,
+      treatment: row!.treatment,
+      control: "random",
+      benchmark: row!.benchmark,
+      metric: row!.metric.name,
+      direction: "less" as const,
+      family: i % 2 === 0 ? "primary" as const : "exploratory" as const,
+    },
+    metric: row!.metric,
+    difference: row!.difference!,
+    sets: { count: 3, p: 0.25 },
+    verdict: "inconclusive" as const,
+    p: 0.25,
+    adjusted: 0.5,
+    tested: true,
+    detectable: 0.123,
+    reason: "the smallest effect that would be found is 0.123",
+  }));
+  return { ...results, hypotheses: { hash: "0123456789abcdef", judged } };
+}
+
+Deno.test("tableTex() has the hypotheses of report.md below its tables, with their evidence and verdicts", () => {
+  for (const mark of ["", HOSTILE]) {
+    const results = withHypotheses(made(), 3, mark),
+      text = tableTex(results),
+      report = reportMarkdown(results);
+    checkTex(text);
+    assertEquals(text.match(/\\begin\{tabular\}/g)?.length, 2);
+    assertEquals(text.match(/claim \d \((primary|exploratory)\)/g)?.length, 3);
+    assertEquals(text.match(/\\textbf\{inconclusive\}/g)?.length, 3);
+    for (
+      const part of [
+        "is lower than under random (3 sets)",
+        "adjusted 0.500",
+        "12.3 points",
+        "over sets p = 0.250",
+      ]
+    ) {
+      assertStringIncludes(text, part);
+      assertStringIncludes(report, part);
+    }
+    assertStringIncludes(text, "by Holm's procedure.");
+    assertEquals(text.includes("Secondary"), false);
+  }
+  const many = tableTex(withHypotheses(made(), 30));
+  checkTex(many);
+  assertStringIncludes(many, "Part 2 of ");
+  assertEquals(tableTex(made()).includes("Verdict"), false);
+  const short = withHypotheses(made({ reportable: false }), 1);
+  assertEquals(tableTex(short).match(/\\textbf\{Not reportable/g)?.length, 2);
+});
+
 Deno.test("tableTex() goes on in a further table where a page is full", () => {
   const results = made();
   const benchmarks = Array.from({ length: 12 }, (_, i) => `b${i}`);
@@ -182,7 +243,10 @@ const hasLatex = (() => {
 Deno.test("pdflatex sets table.tex with booktabs alone", { ignore: !hasLatex }, async () => {
   const cwd = await Deno.makeTempDir();
   try {
-    Deno.writeTextFileSync(`${cwd}/table.tex`, tableTex(made({ hostile: HOSTILE })));
+    Deno.writeTextFileSync(
+      `${cwd}/table.tex`,
+      tableTex(withHypotheses(made({ hostile: HOSTILE }), 30, HOSTILE)),
+    );
     Deno.writeTextFileSync(
       `${cwd}/main.tex`,
       "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\\input{table}\\end{document}",
