@@ -4,7 +4,7 @@ import type { Engine, GraphSpec } from "../engine.ts";
 import { feedsOf } from "../feeds.ts";
 import { ints } from "../score.ts";
 import type { Call, Reply, TensorData } from "../session/door.ts";
-import { distinctTokens } from "./distinct.ts";
+import type { Distinct } from "./distinct.ts";
 import { type Planned, rowsRead } from "./plan.ts";
 import { isCounted } from "./pools.ts";
 
@@ -14,13 +14,16 @@ const NEVER = -1e30;
 export function callOf(
   engine: Engine,
   batch: readonly Planned[],
-  { edits, observe = [], objective, shared = false }: GraphSpec,
+  { edits, observe = [], objective, distinct }: GraphSpec & {
+    /** Of the batch, where the graph shares them. */
+    readonly distinct: Distinct | undefined;
+  },
 ): Call {
   const rows = batch.map(({ tokens, edits }) => ({ tokens, start: 0, edits }));
   const tokens = Math.max(...batch.map((sample) => sample.tokens.length));
   const feeds: Record<string, TensorData> = feedsOf(rows, { ...engine, taps: edits, past: 0 });
   if (objective) Object.assign(feeds, readsOf(batch, { tokens, vocab: engine.shape.vocab }));
-  if (shared) Object.assign(feeds, sharedOf(batch, tokens));
+  if (distinct) Object.assign(feeds, sharedOf(distinct, batch.length, tokens));
   for (const { pool, over, quantity } of observe) {
     if (quantity === "direct" || pool === "none") continue;
     const of = (value: (sample: Planned, t: number) => number) => {
@@ -52,12 +55,12 @@ export function callOf(
 }
 
 /** Places of distinct tokens, and the distinct token of each place; padding has the first. */
-function sharedOf(batch: readonly Planned[], tokens: number): Record<string, TensorData> {
-  const { first, index } = distinctTokens(batch), places = new BigInt64Array(batch.length * tokens);
+function sharedOf({ first, index }: Distinct, rows: number, tokens: number): Record<string, TensorData> {
+  const places = new BigInt64Array(rows * tokens);
   index.forEach((each, row) => each.forEach((distinct, t) => places[row * tokens + t] = BigInt(distinct)));
   return {
     "share.first": ints(first.map(({ row, token }) => row * tokens + token)),
-    "share.index": { data: places, dims: [batch.length, tokens] },
+    "share.index": { data: places, dims: [rows, tokens] },
   };
 }
 

@@ -30,12 +30,10 @@ export function distinctTokens(batch: readonly Pick<Planned, "tokens" | "edits">
 /** From how large a share of their tokens that are distinct batches are not worth the copies that sharing takes. */
 const WORTH = 0.85;
 
-/** Whether batches have enough in common. */
-export function isWorthSharing(batches: readonly (readonly Planned[])[]): boolean {
-  let distinct = 0, all = 0;
-  for (const batch of batches) {
-    distinct += distinctTokens(batch).first.length;
-    all += batch.reduce((sum, { tokens }) => sum + tokens.length, 0);
-  }
-  return distinct < WORTH * all;
+/** The distinct tokens of each batch, where batches have enough in common; else undefined. */
+export function sharedTokens(batches: readonly (readonly Planned[])[]): Distinct[] | undefined {
+  const each = batches.map(distinctTokens);
+  const distinct = each.reduce((sum, { first }) => sum + first.length, 0);
+  const all = batches.flat().reduce((sum, { tokens }) => sum + tokens.length, 0);
+  return distinct < WORTH * all ? each : undefined;
 }

@@ -5,7 +5,7 @@ import type { Engine, GraphSpec } from "../engine.ts";
 import { positionsOf } from "../feeds.ts";
 import { type Drawn, outputOf } from "../graph/observe.ts";
 import { refuseNonFinite } from "../non_finite.ts";
-import { isWorthSharing } from "./distinct.ts";
+import { sharedTokens } from "./distinct.ts";
 import { callOf, rowOf, sampleAt, valueOf } from "./call.ts";
 import { plan, planBatches, type Planned, type RunnerOptions } from "./plan.ts";
 import { countsOf, finish } from "./pools.ts";
@@ -19,6 +19,7 @@ export function createRunner(engine: Engine, options: RunnerOptions) {
     const { observe = [], objective, tokenBudget = TOKEN_BUDGET } = request;
     const planned = plan(engine, samples, { ...options, request });
     const batches = planBatches(planned, tokenBudget, engine.shape.vocab);
+    const shared = sharedTokens(batches);
     const guard = objective ? undefined : guardOf(observe);
     const spec: GraphSpec = {
       kind: "run",
@@ -29,13 +30,15 @@ export function createRunner(engine: Engine, options: RunnerOptions) {
         ).values(),
       ],
       objective: objective !== undefined,
-      shared: isWorthSharing(batches),
+      shared: shared !== undefined,
     };
     const values = new Float64Array(objective ? samples.length : 0);
     const collected = observe.map(() => new Array<Float32Array | Float64Array>(samples.length));
     const counts = countsOf(planned, request.batch ?? samples.length);
-    for (const batch of batches) {
-      const reply = await (await engine.session(spec)).run(callOf(engine, batch, spec));
+    for (const [i, batch] of batches.entries()) {
+      const reply = await (await engine.session(spec)).run(
+        callOf(engine, batch, { ...spec, distinct: shared?.[i] }),
+      );
       const computed = ({ tokens, edits, name }: Planned) => ({
         tokens,
         edits,
