@@ -60,30 +60,24 @@ export const CURVES_NOTE =
   "mean change: area under the changes over the range of doses, divided by that range (on a linear scale from dose 0, where nothing changes); " +
   "random sets: as many units of the same taps at each dose, mean (smallest to largest), p two-sided among them";
 
-/** Curves as Markdown: the area, then a table a curve. */
-export function curvesMarkdown(results: Results): string[] {
-  const several = results.models.length > 1;
-  return curvedCells(results).flatMap((each) => {
-    const { cell, curve, metric } = each;
-    const hasSets = curve.points.some(({ sets }) => sets);
-    const head = [curve.over === "units" ? "units" : "strength", "change", ...hasSets ? ["random sets"] : []];
-    return [
-      `**${cell.benchmark}**${several ? ` on ${cell.model}` : ""}, ${metricText(metric)}, ${
-        curveTitle(each)
-      }: ${areaText(each)}.`,
-      "",
-      `| ${head.join(" | ")} |`,
-      `| ${head.map(() => "---").join(" | ")} |`,
-      ...curve.points.map(({ dose, change, sets }) =>
-        `| ${
-          [dose, estimateText(change, metric, true), ...sets ? [spreadText(sets, metric, true)] : []].join(
-            " | ",
-          )
-        } |`
-      ),
-      "",
-    ];
-  });
+/** "fables_food, exact_match, %, food found over 12 to 96 units". */
+export function curveHeading(each: CurvedCell, { models }: Results): string {
+  const { cell, metric } = each;
+  const place = models.length > 1 ? `${cell.benchmark} on ${cell.model}` : cell.benchmark;
+  return [place, metricText(metric), curveTitle(each)].join(", ");
+}
+
+/** A head and a row a dose. */
+export function curveRows({ curve: { over, points }, metric }: CurvedCell): string[][] {
+  const hasSets = points.some(({ sets }) => sets);
+  return [
+    [over === "units" ? "Units" : "Strength", "Change", ...hasSets ? ["Random sets"] : []],
+    ...points.map(({ dose, change, sets }) => [
+      String(dose),
+      estimateText(change, metric, true),
+      ...sets ? [spreadText(sets, metric, true)] : [],
+    ]),
+  ];
 }
 
 const HEIGHT = 150, TITLE = 2 * ROW;
@@ -226,7 +220,7 @@ export function curvesCsv(results: Results): string {
   return [HEAD, ...lines].map(csvLine).join("");
 }
 
-/** "-41.2 at 48". */
+/** "-12.5 at 12, -41.2 at 48". */
 export function pointsText({ curve: { points }, metric }: CurvedCell): string {
   return points.map(({ dose, change }) => `${figure(change.value, metric, true)} at ${dose}`).join(", ");
 }

@@ -6,6 +6,7 @@ import { safeName } from "../plan.ts";
 import type { Results } from "../results.ts";
 import type { RunStore } from "../store/store.ts";
 import { type Found, foundIn, unitsFile } from "./found.ts";
+import { curvedCells, curvesCsv, curvesSvg } from "./curves.ts";
 import { differencesCsv, differencesSvg } from "./forest.ts";
 import { prettyJson } from "./json.ts";
 import { tableTex } from "./latex.ts";
@@ -42,6 +43,10 @@ export async function exportRun(store: RunStore, id: string, folder: string): Pr
   files.set("table.tex", () => tableTex(results));
   files.set("differences.svg", () => differencesSvg(results));
   files.set("differences.csv", () => differencesCsv(results));
+  if (curvedCells(results).length > 0) {
+    files.set("curves.svg", () => curvesSvg(results));
+    files.set("curves.csv", () => curvesCsv(results));
+  }
   // Last, so that a results.json stands for a whole folder.
   files.set("results.json", () => prettyJson(results));
   await writing(target, () => Deno.mkdir(target, { recursive: true }));

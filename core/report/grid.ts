@@ -51,7 +51,10 @@ export function gridsOf(results: Results): Grid[] {
           if (!cell || !metric) return plainCell(["-"]);
           if (control === undefined) return treatedCell(metric, leakOf(results, cell));
           const set = cell.controls.find((each) => each.control === control.control);
-          return controlCell(set, metric, leakOf(results, { ...cell, control: control.control }));
+          return controlCell(set, metric, {
+            leak: leakOf(results, { ...cell, control: control.control }),
+            some: control.some,
+          });
         });
         const first = mine[0];
         const metric = first && primaryOf(first);
@@ -73,14 +76,27 @@ export function primaryOf(cell: CellResult): MetricResult | undefined {
   return cell.metrics.find(({ metric }) => metric.name === cell.primary);
 }
 
-function controlsOf(cells: readonly CellResult[], treatment: string): readonly ControlResult[] {
-  return cells.find((cell) => cell.treatment === treatment)?.controls ?? [];
+/** A column of a control, and whether its number of sets differs from benchmark to benchmark. */
+interface ControlColumn {
+  readonly control: string;
+  readonly sets: number;
+  readonly some: boolean;
 }
 
-function columnTitle(treatment: string, control: ControlResult | undefined): string {
+function controlsOf(cells: readonly CellResult[], treatment: string): readonly ControlColumn[] {
+  const own = cells.filter((cell) => cell.treatment === treatment);
+  return (own[0]?.controls ?? []).map(({ control }) => {
+    const sets = own.map((cell) => cell.controls.find((each) => each.control === control)?.keys.length ?? 0);
+    return { control, sets: Math.max(...sets), some: new Set(sets).size > 1 };
+  });
+}
+
+function columnTitle(treatment: string, control: ControlColumn | undefined): string {
   if (control === undefined) return treatment;
-  const sets = control.keys.length;
-  return `${treatment}: ${control.control}${sets === 1 ? "" : `, ${sets} sets`}`;
+  const { sets, some } = control;
+  return `${treatment}: ${control.control}${
+    sets === 1 ? "" : some ? `, up to ${sets} sets` : `, ${sets} sets`
+  }`;
 }
 
 /** A cell of lines alone. */
@@ -117,7 +133,7 @@ function treatedCell(
 function controlCell(
   control: ControlResult | undefined,
   { metric }: MetricResult,
-  leak: string | undefined,
+  { leak, some }: { readonly leak: string | undefined; readonly some: boolean },
 ): GridCell {
   const spreads = control?.metrics[metric.name];
   if (!spreads) return plainCell(["-"]);
@@ -125,9 +141,13 @@ function controlCell(
     lines: [
       spreadText(spreads.value, metric),
       `diff ${spreadText(spreads.difference, metric, true)}`,
+      ...(spreads.p === undefined
+        ? []
+        : [`  ${pText(spreads.p)}${some ? `, ${spreads.value.sets} sets` : ""}`]),
       ...(leak === undefined ? [] : [leak]),
     ],
     hasDifference: true,
+    ...(spreads.p !== undefined && { test: "random sets" as const }),
     parts: [],
     sets: spreads.value.sets,
     clear: false,

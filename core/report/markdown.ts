@@ -2,6 +2,7 @@
 import type { CellResult, Results } from "../results.ts";
 import { provenanceNotes } from "../provenance/notes.ts";
 import { claimText, claimTitle, evidenceTexts, familiesText } from "./claims.ts";
+import { areaText, curvedCells, curveHeading, curveRows, CURVES_NOTE } from "./curves.ts";
 import { foundIn, foundName, foundText } from "./found.ts";
 import { countText, estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 import { gridsOf } from "./grid.ts";
@@ -36,6 +37,7 @@ export function reportMarkdown(results: Results): string {
       escape(legendText(grids, { results, groups: "in brackets" }))
     }.`,
     ...claimsParts(results),
+    ...curvesParts(results),
     ...scalesParts(results),
     ...(labelledCells(results).length > 0 ? ["## Labels", rows(labelRows(results)), `${LABELS_NOTE}.`] : []),
     "## Every metric",
@@ -64,6 +66,20 @@ function claimsParts(results: Results): string[] {
     "## Hypotheses",
     rows([["Hypothesis", "Claim", "Verdict", "Evidence"], ...lines]),
     `Sha256 of the hypotheses: \`${results.hypotheses?.hash}\`. ${familiesText(results)}`,
+  ];
+}
+
+/** A table a curve. */
+function curvesParts(results: Results): string[] {
+  const curves = curvedCells(results);
+  if (curves.length === 0) return [];
+  return [
+    "## Curves",
+    ...curves.flatMap((each) => [
+      `${escape(curveHeading(each, results))}: ${areaText(each)}.`,
+      rows(curveRows(each)),
+    ]),
+    `${CURVES_NOTE[0]?.toUpperCase()}${CURVES_NOTE.slice(1)}.`,
   ];
 }
 

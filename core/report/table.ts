@@ -2,6 +2,7 @@
 import type { Results } from "../results.ts";
 import { provenanceNotes } from "../provenance/notes.ts";
 import { claimText, claimTitle, evidenceTexts, sealText } from "./claims.ts";
+import { areaText, curvedCells, curveHeading, CURVES_NOTE, pointsText } from "./curves.ts";
 import { foundIn, foundName, foundText } from "./found.ts";
 import { type Grid, type GridRow, gridsOf } from "./grid.ts";
 import { legendText } from "./legend.ts";
@@ -27,10 +28,12 @@ export function table(results: Results, { colour, width }: TableOptions): string
   ]);
   const scales = scalesBlocks(results, { width, paint });
   const claims = claimsBlock(results, { width, paint });
+  const curves = curvesBlock(results, { width, paint });
   const seal = sealText(results);
   const notes = [
     legendText(grids, { results, groups: "below in brackets" }),
     ...(seal ? [seal] : []),
+    ...(curves.length > 0 ? [CURVES_NOTE] : []),
     ...(scales.length > 0 ? [SCALES_NOTE] : []),
     ...foundIn(results).map((found) => `${foundName(found, results)}: ${foundText(found)}`),
     ...provenanceNotes(results),
@@ -38,7 +41,14 @@ export function table(results: Results, { colour, width }: TableOptions): string
       ? []
       : [`Not reportable: only the first ${results.limit} items of each benchmark (--limit)`]),
   ];
-  return [...lines, ...claims, ...scales, "", ...notes.flatMap((note) => fold(note, width)).map(paint.dim)];
+  return [
+    ...lines,
+    ...claims,
+    ...curves,
+    ...scales,
+    "",
+    ...notes.flatMap((note) => fold(note, width)).map(paint.dim),
+  ];
 }
 
 /** Each hypothesis: what it says, and what came out. */
@@ -57,6 +67,26 @@ function claimsBlock(
       ...fold(claimTitle(each, results), width - 2).map((line) => `  ${paint.bold(line)}`),
       ...indented(claimText(each)),
       ...indented(`${each.verdict}: ${evidenceTexts(each).join("; ")}`),
+    ]),
+  ];
+}
+
+/** Each curve: its doses, and its area. */
+function curvesBlock(
+  results: Results,
+  { width, paint }: { readonly width: number; readonly paint: Paint },
+): string[] {
+  const curves = curvedCells(results);
+  if (curves.length === 0) return [];
+  const indented = (text: string) => fold(text, width - 4).map((line) => `    ${line}`);
+  return [
+    "",
+    paint.bold("Curves"),
+    ...curves.flatMap((each) => [
+      "",
+      ...fold(curveHeading(each, results), width - 2).map((line) => `  ${paint.bold(line)}`),
+      ...indented(pointsText(each)),
+      ...indented(areaText(each)),
     ]),
   ];
 }

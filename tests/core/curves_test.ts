@@ -2,7 +2,15 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { withStrength } from "../../core/arms.ts";
 import { UserError } from "../../core/error.ts";
-import { areaText, curvedCells, curvesCsv, curvesMarkdown, curvesSvg } from "../../core/report/curves.ts";
+import {
+  areaText,
+  curvedCells,
+  curveHeading,
+  CURVES_NOTE,
+  curvesCsv,
+  curvesSvg,
+} from "../../core/report/curves.ts";
+import { table } from "../../core/report/table.ts";
 import type { Results } from "../../core/results.ts";
 import { run } from "../../core/runner.ts";
 import { createMemoryStore } from "../../core/store/memory.ts";
@@ -75,7 +83,10 @@ Deno.test("a curve's own dose is the treatment's cell, its sets there those of t
   assert(sets!.p >= 2 / 3 && sets!.area.sets === 2);
 
   const [shown] = curvedCells(results);
-  assertStringIncludes(curvesMarkdown(results).join("\n"), areaText(shown!));
+  const text = table(results, { colour: false, width: 400 }).join("\n");
+  for (const part of [areaText(shown!), curveHeading(shown!, results), CURVES_NOTE]) {
+    assertStringIncludes(text, part);
+  }
   assertEquals(curvesCsv(results).trimEnd().split("\n").length, 1 + 3 * 2 + 2);
   const svg = curvesSvg(results);
   assertEquals(svg.match(/<circle/g)?.length, 3);
