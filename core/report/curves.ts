@@ -99,7 +99,7 @@ export function curvesSvg(results: Results): string {
     parts.push(textAt({ x: EDGE, y: y + 14, text: title, bold: true }));
     parts.push(textAt({ x: EDGE, y: y + 30, text: curveTitle(each), fill: SOFT, size: SIZE - 1 }));
     parts.push(...panel(each, { left, top: y + TITLE, width: 1.6 * PLOT }));
-    y += TITLE + HEIGHT + 44;
+    y += TITLE + HEIGHT + 52;
     for (const line of fold(areaText(each), letters)) {
       parts.push(textAt({ x: EDGE, y, text: line, fill: SOFT, size: SIZE - 1 }));
       y += SUB_ROW;
