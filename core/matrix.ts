@@ -82,7 +82,9 @@ export const MatrixSchema = z.strictObject({
   allowLeakage: z.boolean().default(false).describe(
     "Whether items that made a treatment's units may be reported on; every output says so",
   ),
-  data: Name.optional().describe("Folder below which the benchmarks' data files are looked for"),
+  data: Name.optional().describe(
+    "Folder below which the benchmarks' data files are looked for, or `hf:datasets/org/name`",
+  ),
   models: z.array(Entry).min(1),
   benchmarks: z.array(Entry).min(1),
   treatments: z.array(Treatment).default([]),
