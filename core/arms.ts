@@ -119,7 +119,7 @@ function curveArms(steps: readonly Step[], options: ArmOptions): Arm[] {
     if (set === undefined) {
       return { ...name, edits: withStrength(editsBy(own), strength, treatment), units: treated.length };
     }
-    const control = { match: "tap", exclude: true } as const;
+    const control = { match: "tap", exclude: false } as const;
     const units = drawSet(treated, { control, set, seed, model });
     const edits = editsBy(own, grown(treated, units, "tap"));
     return { ...name, edits: withStrength(edits, strength, treatment), units: units.length };

@@ -23,19 +23,29 @@ export interface DefaultsOptions {
 /** The matrix with every control written out. @throws {UserError} for a control that nothing here can stand for. */
 export function withControls(matrix: MatrixFile, options: DefaultsOptions): MatrixSpec {
   const treatments = matrix.treatments.map((treatment) => {
-    const entries = treatment.controls ?? defaultControls(treatment, options);
+    const entries = treatment.controls ?? defaultControls(treatment, matrix, options);
     return { ...treatment, controls: entries.map((entry) => written(entry, { ...options, treatment })) };
   });
   return { ...matrix, treatments };
 }
 
-/** What a treatment is compared with where the matrix says nothing: all kinds that need no choice of a task or a text. */
-function defaultControls(treatment: TreatmentEntry, options: DefaultsOptions): ControlEntry[] {
+/**
+ * What a treatment is compared with where the matrix says nothing: all kinds that need no choice of a task or a text. A matrix that reports on
+ * the plain texts has to choose others for `important`, which would otherwise be made of what it is reported on.
+ */
+function defaultControls(
+  treatment: TreatmentEntry,
+  { benchmarks }: MatrixFile,
+  options: DefaultsOptions,
+): ControlEntry[] {
   const neutral = neutralOf(options.registry), scorer = genericOf(options.registry);
+  const isReported = benchmarks.some(({ use }) => use === neutral?.name);
   const sites = sitesOf(treatment, options);
   return [
-    { use: "random", match: "tap", sets: 200, stopAt: 10, exclude: true },
-    ...neutral && scorer && sites.every((site) => isSite(site)) ? [{ use: "important" } as const] : [],
+    { use: "random", match: "tap", sets: 200, stopAt: 10, exclude: false },
+    ...neutral && !isReported && scorer && sites.every((site) => isSite(site))
+      ? [{ use: "important" } as const]
+      : [],
     ...neutral ? [{ use: "matchedDamage", match: "tap", sets: 5, within: 0.05, exclude: true } as const] : [],
     { use: "identity" },
   ];

@@ -41,7 +41,10 @@ const Random = z.strictObject({
   stopAt: z.int().min(1).default(10).describe(
     "Drawing ends, for each benchmark, once so many sets were as extreme as the treatment: then p is that number over those drawn",
   ),
-  exclude,
+  // Only then is the treatment one more such draw: without its units the others are less spread, and p is too small.
+  exclude: z.boolean().default(false).describe(
+    "Whether the treated units are left out; then p is too small, the more so the larger the share of a tap that is treated",
+  ),
   pool: z.array(z.enum(SITES)).min(1).optional().describe(
     "Sites of every layer to draw from under match uniform; default those of the treated units",
   ),
@@ -88,7 +91,7 @@ const OtherTask = z.strictObject({
 
 const MatchedDamage = z.strictObject({
   use: z.literal("matchedDamage").describe(
-    "Units drawn at random, more and more of them, until they cost as much on plain text as the treatment",
+    "Units drawn at random, so many that they cost as much on plain text as the treatment",
   ),
   match: z.enum(["tap", "uniform"]).default("tap").describe(
     "In each tap in the proportion that the treatment has, or anywhere in the pool",

@@ -207,7 +207,8 @@ export function methodSteps({ edits }: Pick<PlannedTreatment, "edits">, dose?: n
 function doseMethod(treatment: PlannedTreatment, { at, set }: Dose, seed: number) {
   const { over } = treatment.curve!;
   const steps = methodSteps(treatment, over === "units" ? at : undefined);
-  const control = set !== undefined && { control: { use: "random", match: "tap", exclude: true, set, seed } };
+  const control = set !== undefined &&
+    { control: { use: "random", match: "tap", exclude: false, set, seed } };
   return { steps, ...control, ...(over === "strength" && at !== 1 && { strength: at }) };
 }
 

@@ -331,7 +331,7 @@ Deno.test("controlLabels() are names, and what tells draws apart", () => {
   assertEquals(labels(tap, OTHER, { use: "identity" }), ["random", "otherTask", "identity"]);
   assertEquals(labels(OTHER, tap, uniform), ["otherTask", "random (tap)", "random (uniform)"]);
   assertEquals(labels(uniform, { ...uniform, sets: 3 }), [
-    "random (uniform, 200 sets, without treated)",
-    "random (uniform, 3 sets, without treated)",
+    "random (uniform, 200 sets, with treated)",
+    "random (uniform, 3 sets, with treated)",
   ]);
 });

@@ -18,11 +18,11 @@ const FOUND = [{ score: SCORE }, { select: { top: 3, group: "a", order: "lowest"
 }];
 const GIVEN = [{ edit: { use: "mute", units: [{ tap: "layers.0.mlp.gate", index: 1 }] } }];
 
-function controlsOf(treatment: Record<string, unknown>, registry = RICH) {
+function controlsOf(treatment: Record<string, unknown>, registry = RICH, benchmark = "b") {
   const json = {
     version: 1,
     models: [{ use: "m" }],
-    benchmarks: [{ use: "b" }],
+    benchmarks: [{ use: benchmark }],
     treatments: [{ name: "t", ...treatment }],
   };
   const matrix = parseMatrix(JSON.stringify(json), "/m/m.json");
@@ -32,7 +32,7 @@ function controlsOf(treatment: Record<string, unknown>, registry = RICH) {
 Deno.test("a treatment without controls gets every kind that needs no choice", () => {
   for (const [steps, site] of [[GIVEN, "mlp.gate"], [FOUND, "attn.q"]] as const) {
     const [random, important, grown, identity, ...more] = controlsOf({ steps });
-    assertEquals(random, { use: "random", match: "tap", sets: 200, stopAt: 10, exclude: true });
+    assertEquals(random, { use: "random", match: "tap", sets: 200, stopAt: 10, exclude: false });
     assertEquals(important, {
       use: "scored",
       name: "important",
@@ -50,6 +50,12 @@ Deno.test("a treatment without controls gets every kind that needs no choice", (
     assertEquals(more, []);
   }
   assertEquals(controlsOf({ steps: GIVEN, controls: [] }), []);
+  // Units made of the plain texts are not reported on by these.
+  assertEquals(controlsOf({ steps: GIVEN }, RICH, "plain_texts").map(({ use }) => use), [
+    "random",
+    "matchedDamage",
+    "identity",
+  ]);
   assertEquals(controlsOf({ steps: GIVEN }, POOR).map(({ use }) => use), ["random", "identity"]);
 });
 

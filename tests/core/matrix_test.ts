@@ -31,7 +31,7 @@ Deno.test("parseMatrix() writes every default out", () => {
     treatments: [{
       name: "muted",
       steps: [{ edit: { use: "mute", params: {}, units: [{ tap: "layers.0.mlp.gate", index: 1 }] } }],
-      controls: [{ use: "random", match: "tap", sets: 200, stopAt: 10, exclude: true }],
+      controls: [{ use: "random", match: "tap", sets: 200, stopAt: 10, exclude: false }],
     }],
   });
 });

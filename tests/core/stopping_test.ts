@@ -1,5 +1,7 @@
 /** Drawn controls that end once it is decided how a treatment stands among their sets; over the fake model. */
 import { assert, assertEquals } from "@std/assert";
+import { drawControl } from "../../core/draw.ts";
+import { Control } from "../../core/matrix_controls.ts";
 import { run } from "../../core/runner.ts";
 import { standingOf } from "../../core/standing.ts";
 import { createMemoryStore } from "../../core/store/memory.ts";
@@ -49,6 +51,36 @@ Deno.test("standingOf() says p <= x with a chance of at most x where the treatme
       assert(count / rounds <= share + 3 * error, `${direction}: ${count / rounds} at ${x}`);
     }
   }
+});
+
+Deno.test("sets drawn by default leave p its meaning however many units of a tap are treated; sets without these do not", () => {
+  const tap = "layers.0.mlp.gate", units = 64, rounds = 500, options = { sets: 39, stopAt: 4 };
+  const alarms = (treated: number, exclude: boolean) => {
+    let count = 0;
+    for (let round = 0; round < rounds; round++) {
+      const random = createRandom(`share/${treated}/${round}`);
+      const effects = Array.from({ length: units }, () => random.uniform());
+      const list = random.sample(units, treated).map((index) => ({ tap, index }) as const);
+      const level = (of: readonly { readonly index: number }[]) =>
+        of.reduce((sum, { index }) => sum + effects[index]!, 0);
+      const levels = Array.from(
+        { length: options.sets },
+        (_, set) =>
+          level(
+            drawControl(list, { match: "tap", set, seed: round, unitsOf: () => units, pool: [], exclude }),
+          ),
+      );
+      count += Number(standingOf(level(list), levels, { ...options, direction: "less" }).p <= 0.05);
+    }
+    return count / rounds;
+  };
+  const { exclude } = Control.parse({ use: "random", match: "tap" }) as { readonly exclude: boolean };
+  const most = 0.05 + 3 * Math.sqrt(0.05 * 0.95 / rounds);
+  for (const treated of [1, 8, 16, 24]) {
+    const share = alarms(treated, exclude);
+    assert(share <= most, `${share} of ${treated} units`);
+  }
+  assert(alarms(24, true) > 2 * most, "a set of the other units is no draw that the treatment could be");
 });
 
 Deno.test("run() computes no set after the decision, and the results are those sets alone", async () => {
