@@ -5,8 +5,8 @@
  *   cost(edits) = the mean of a metric over plain texts under the edits, less that of the untouched model, signed so that more is worse
  *
  * A set is the first k units of one random order. k begins at the treatment's own number, doubles until the cost reaches the treatment's, and
- * is then looked for between the last two by halving their ratio. Cost need not rise with every unit, so of all k that were tried the one
- * whose cost is nearest counts. A set that costs as much from the start stays as it is, and so does every set where the treatment costs nothing.
+ * is then looked for between the last two by halving their ratio; where the first k costs more already, below it. Cost need not rise with
+ * every unit, so of all k that were tried the one whose cost is nearest counts. Where the treatment costs nothing k stays as it is.
  */
 import { editsBy, treatedOf } from "./arms.ts";
 import { controlSets, drawGrowth, grown } from "./controls.ts";
@@ -17,7 +17,7 @@ import type { ControlSpec, MatchedDamageSpec, MatrixSpec } from "./matrix.ts";
 import type { Edit, Model, ScoreRequest, ScoreResult } from "./model.ts";
 import { suggest } from "./nearest.ts";
 import { type BenchmarkOptions, plain, type PlannedBenchmark, requestsOf } from "./plan_benchmarks.ts";
-import { loadSet } from "./plan_scores.ts";
+import { isShortened, loadSet } from "./plan_scores.ts";
 import { methodSteps, stepsFound } from "./plan_arms.ts";
 import type { PlannedTreatment } from "./plan_treatments.ts";
 import type { PlannedScore } from "./plan_scores.ts";
@@ -28,6 +28,8 @@ import type { UnitScores } from "./scorer.ts";
 export interface PlannedTexts {
   readonly benchmark: PlannedBenchmark;
   readonly metric: Metric;
+  /** Whether the run's own limit left texts out. */
+  readonly shortened: boolean;
   /** What decides the cost of given edits to a given model. */
   readonly spec: Json;
 }
@@ -84,7 +86,8 @@ export function planTexts(
           itemsHash: record.itemsHash,
           metric: metric.name,
         });
-        return [[control, { benchmark, metric, spec }]];
+        const shortened = isShortened(record, control.on.limit, options.limit);
+        return [[control, { benchmark, metric, shortened, spec }]];
       })
     ),
   );
@@ -185,7 +188,7 @@ export async function grow(growth: ModelGrowth, options: GrowOptions): Promise<v
 }
 
 export interface SizeOptions {
-  /** The least and the most units. */
+  /** The number that is tried first, and the most units. */
   readonly first: number;
   readonly last: number;
   /** How near the cost has to come, as a share of what is wanted. */
@@ -205,15 +208,16 @@ export async function sizeFor(
     return cost;
   };
   const isNear = (cost: number) => Math.abs(cost - wanted) <= within * Math.abs(wanted);
-  let low = first, high = first, cost = await at(first);
+  // No unit costs nothing.
+  let low = 0, high = first, cost = await at(first);
   while (wanted > 0 && cost < wanted && !isNear(cost) && high < last) {
     low = high;
     high = Math.min(last, 2 * high);
     cost = await at(high);
   }
-  if (low < high && cost > wanted) {
+  if (wanted > 0 && cost > wanted) {
     for (let i = 0; i < HALVINGS && high - low > 1 && !isNear(cost); i++) {
-      const middle = Math.min(high - 1, Math.max(low + 1, Math.round(Math.sqrt(low * high))));
+      const middle = Math.min(high - 1, Math.max(low + 1, Math.round(Math.sqrt(Math.max(low, 1) * high))));
       cost = await at(middle);
       if (cost < wanted) low = middle;
       else high = middle;

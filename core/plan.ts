@@ -93,7 +93,8 @@ export async function planRun(file: MatrixFile, options: PlanOptions): Promise<P
   const { tokenBudget = 2048, engine } = options;
   const matrix = withControls(file, options);
   const scores = planScores(matrix, options);
-  const treatments = planTreatments(matrix, { ...options, scores, texts: planTexts(matrix, options) });
+  const texts = planTexts(matrix, options);
+  const treatments = planTreatments(matrix, { ...options, scores, texts });
   const benchmarks = planBenchmarks(matrix, options);
   noteOtherVersions(benchmarks, options.context);
   const provenance = planProvenance(treatments, benchmarks, {
@@ -151,7 +152,7 @@ export async function planRun(file: MatrixFile, options: PlanOptions): Promise<P
   const hypotheses = planHypotheses(matrix, { benchmarks, task });
   const name = matrix.name ?? basename(options.path).replace(/\.json$/, "");
   const shortened = benchmarks.some(({ record }) => record.items.effective < record.items.original) ||
-    [...scores.values()].some((score) => score.shortened);
+    [...scores.values(), ...texts.values()].some((each) => each.shortened);
   const limit = shortened ? options.limit ?? null : null;
   const digest = sha256(
     canonicalJson(identityOf({ matrix, limit, models, benchmarks, cells, provenance, hypotheses })),

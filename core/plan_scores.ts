@@ -103,7 +103,7 @@ function planScore(entry: ScoreSpec, matrix: MatrixSpec, options: SetOptions): P
     Object.entries(entry.on).map(([name, set]) => [name, planSet(set, matrix, options)]),
   );
   const shortened = Object.entries(sets).some(([name, { record }]) =>
-    (options.limit ?? Infinity) < Math.min(entry.on[name]?.limit ?? Infinity, record.items.original)
+    isShortened(record, entry.on[name]?.limit, options.limit)
   );
   const spec = plain({
     scorer: { name: scorer.name, version: scorer.version, params },
@@ -118,6 +118,15 @@ function planScore(entry: ScoreSpec, matrix: MatrixSpec, options: SetOptions): P
     ),
   });
   return { scorer, params, sets, seed: matrix.seed, shortened, spec };
+}
+
+/** Whether the run's limit leaves items out, beyond those that a set's own leaves out. */
+export function isShortened(
+  { items }: PlannedBenchmark["record"],
+  own: number | undefined,
+  limit: number | undefined,
+): boolean {
+  return (limit ?? Infinity) < Math.min(own ?? Infinity, items.original);
 }
 
 function planSet(set: ScoreSetSpec, matrix: MatrixSpec, options: SetOptions): PlannedSet {

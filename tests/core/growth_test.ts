@@ -28,8 +28,14 @@ Deno.test("sizeFor() finds the number of units that costs as much, in few tries"
   }
 });
 
-Deno.test("sizeFor() stays at the treatment's number where that costs enough, and where nothing is to be matched", async () => {
-  assertEquals((await search(0.05, (k) => 0.01 * k)).tried, [10]);
+Deno.test("sizeFor() goes below the treatment's number where that costs more", async () => {
+  assertEquals((await search(0.05, (k) => 0.01 * k)).size, 5);
+  assertEquals((await search(0.003, (k) => 0.01 * k)).size, 1);
+  assertEquals((await search(1, () => 3, 1, 1)).tried, [1]);
+});
+
+Deno.test("sizeFor() stays at the treatment's number where that costs as much, and where nothing is to be matched", async () => {
+  assertEquals((await search(0.1, (k) => 0.01 * k)).tried, [10]);
   assertEquals((await search(0, (k) => -0.01 * k)).tried, [10]);
   assertEquals((await search(-1, (k) => 0.01 * k)).tried, [10]);
 });
