@@ -1,5 +1,6 @@
 /** What a language model offers to the harness. A backend plugin opens one; everything else sees only these types. */
 import type { Context } from "./context.ts";
+import type { Trainer, TrainOptions } from "./trainer.ts";
 
 /** Where a graph may be read or edited. "attn.q|k|v" and "mlp.gate|up" are raw projection outputs (before rotary embedding,
  * before the non-linearity); "mlp.act" is the input of the down projection; "attn.head" is head outputs before the output
@@ -258,6 +259,13 @@ export interface Model extends AsyncDisposable {
   run(samples: readonly RunSample[], request?: RunRequest): Promise<RunResult>;
   /** Raw logits at every position of one sequence, [tokens, vocab]. */
   logits(ids: readonly number[], options?: { readonly edits?: readonly Edit[] }): Promise<Float32Array>;
+  /** Starts training; needs "train". This model stays as it is.
+   * @throws {UserError} before any computing: a target or block that matches nothing, an example without an answer or with both sides of a
+   * pair missing, one that is too long, a unit that belongs to no projection. */
+  trainer(options: TrainOptions): Promise<Trainer>;
+  /** This model with a delta: a model of its own, to be closed on its own. @param folder of the delta, or of an adapter in PEFT's layout
+   * @throws {UserError} for a delta of another model. */
+  adapted(folder: string): Promise<Model>;
 }
 
 export interface OpenOptions {

@@ -110,6 +110,8 @@ export function fakeBackend(log: FakeLog = { opened: [], batches: [] }): ModelBa
           return fakeRun(samples, request);
         },
         logits: () => Promise.reject(new Error("the fake has no logits")),
+        trainer: () => Promise.reject(new Error("the fake does not train")),
+        adapted: () => Promise.reject(new Error("the fake has no deltas")),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };
       return Promise.resolve(model);

@@ -29,6 +29,7 @@ import { createRunner } from "./run/runner.ts";
 import { refuseNonFinite } from "./non_finite.ts";
 import { countTokens, ints, score, scoringSpec } from "./score.ts";
 import { createTokenizer } from "./tokenizer.ts";
+import { createTrainer } from "./train/trainer.ts";
 import { inspectCheckpoint, openCheckpoint } from "./weights/checkpoint.ts";
 import type { Checkpoint, CheckpointInfo, ModelConfig } from "./weights/types.ts";
 
@@ -132,20 +133,27 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
   const { info, tokenizer, shape, units } = describe(checkpoint, params);
   const architecture = findArchitecture(info.architecture, checkpoint.path);
   drawGraph(architecture, checkpoint, { kind: "score", edits: options.taps }); // a tensor that is missing is found now
-  const engine = createEngine(checkpoint, {
+  const session = { threads: context.threads, packed: params.packed ?? true };
+  const engineOptions = {
     name: info.name,
     architecture,
     shape,
     rotary: createRotary(rotaryOf(checkpoint)),
     taps: options.taps,
-    session: { threads: context.threads, packed: params.packed ?? true },
-  });
+    session,
+  };
+  const engine = createEngine(checkpoint, engineOptions);
+  /** In sessions that end with the call, so that they take no memory from what comes after. */
+  const scoreOnce = async function* (requests: readonly ScoreRequest[], options: ScoreOptions = {}) {
+    await using once = createEngine(checkpoint, { ...engineOptions, taps: [] });
+    yield* score(once, requests, options);
+  };
   const ends = [...checkpoint.config.eos_token_id, ...tokenizer.eos === undefined ? [] : [tokenizer.eos]];
   const check = checker(info, { shape, tokenizer });
   const model: Model = {
     info,
     tokenizer,
-    can: new Set(["logprobs", "edit", "generate", "observe", "gradient"] as const),
+    can: new Set(["logprobs", "edit", "generate", "observe", "gradient", "train"] as const),
     units,
     score(requests: readonly ScoreRequest[], options: ScoreOptions = {}) {
       const common = options.edits ?? [];
@@ -179,6 +187,12 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
       check.text(ids, 0, nameOf(0));
       return logits(engine, ids, edits);
     },
+    trainer: (options) =>
+      createTrainer(
+        { info, checkpoint, architecture, engine, session, context, score: scoreOnce },
+        options,
+      ),
+    adapted: () => Promise.reject(new Error("Cannot adapt: not yet")),
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };
   return registerSource(model, engine);

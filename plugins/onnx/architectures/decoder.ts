@@ -11,7 +11,7 @@
  * What is read of the last residual is drawn in readout.ts and observe.ts.
  */
 import { type Tap, UserError } from "../../../core/mod.ts";
-import type { Checkpoint, TensorRef } from "../weights/types.ts";
+import type { Adapter, Checkpoint, TensorRef } from "../weights/types.ts";
 import { type Builder, createBuilder, type Dim, type Value } from "../graph/graph.ts";
 import { editInputs } from "../graph/edits.ts";
 import { createSharing } from "../graph/sharing.ts";
@@ -30,8 +30,10 @@ export interface Drawing {
   /** Weights that readouts need: [width], [vocab, width], and by layer [width, heads * headDim]. */
   readonly finalNorm: Value;
   readonly unembed: Value;
+  /** Low-rank update of the output matrix. */
+  readonly unembedUpdate?: { readonly adapter: Adapter; readonly down: Value; readonly up: Value };
   readonly attentionOut: readonly Value[];
-  /** Token ids, [batch, tokens]. */
+  /** Token ids, [batch, tokens]; their embeddings, where these come in. */
   readonly ids: Value;
   /** Draws the residual after the last layer at the rows that logits are read of, [rows, width]. */
   readonly last: () => Value;
@@ -51,15 +53,17 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
     taps.set(place, made);
     return made;
   };
-  const weight = weightReader(b, checkpoint);
-  const ids = b.input("ids", "int64", ["batch", "tokens"]);
+  const weight = weightReader(b, checkpoint, spec);
+  const embedding = () => weight(architecture.embed, [shape.vocab, shape.width]);
+  const ids = spec.trained?.embeddings
+    ? b.input("embed", "float32", ["batch", "tokens", shape.width])
+    : b.input("ids", "int64", ["batch", "tokens"]);
   const tables: Tables = {
     cos: b.input("cos", "float32", ["angles", shape.headDim / 2]),
     sin: b.input("sin", "float32", ["angles", shape.headDim / 2]),
   };
-  const embed = weight(architecture.embed, [shape.vocab, shape.width]);
   const [x, positions, mask] = spread({ b, spec }, "embed", [
-    b.node("Gather", "embed", [embed, ids]),
+    spec.trained?.embeddings ? ids : b.node("Gather", "embed", [embedding(), ids]),
     b.input("positions", "int64", ["batch", "tokens"]),
     b.input("mask", "float32", ["batch?", 1, "queries", spec.rows === "cache" ? "keys" : "tokens"]),
   ]) as Triple;
@@ -74,6 +78,7 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
       ),
     );
   }
+  const head = architecture.unembed.replace(/\.weight$/, ""), adapter = checkpoint.adapters?.get(head);
   return {
     b,
     shape,
@@ -83,8 +88,16 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
     last: () => atRows(b, flow.x),
     finalNorm: weight(architecture.finalNorm, [shape.width]),
     unembed: checkpoint.config.tie_word_embeddings
-      ? embed
+      ? embedding()
       : weight(architecture.unembed, [shape.vocab, shape.width]),
+    ...(adapter
+      ? {
+        unembedUpdate: {
+          adapter,
+          ...factors(weight, { prefix: head, adapter, rows: shape.vocab, columns: shape.width }),
+        },
+      }
+      : {}),
     attentionOut,
   };
 }
@@ -120,8 +133,11 @@ interface Layer {
 
 type WeightReader = (name: string, shape: readonly number[]) => Value;
 
-function weightReader(b: Builder, checkpoint: Checkpoint): WeightReader {
-  return (name, shape) => b.weight(tensor(checkpoint, name, shape));
+function weightReader(b: Builder, checkpoint: Checkpoint, { trained }: DecoderSpec): WeightReader {
+  return (name, shape) => {
+    const ref = tensor(checkpoint, name, shape);
+    return trained?.tensors.has(name) ? b.sharedInput(name, "float32", shape) : b.weight(ref);
+  };
 }
 
 function tensor(checkpoint: Checkpoint, name: string, shape: readonly number[]): TensorRef {
@@ -237,20 +253,58 @@ function drawAttention(place: Layer, { x: h, positions, mask }: Flow): Value {
   return b.reshape(at("attn.head"), back, [batch, tokens, heads * headDim]);
 }
 
-/** The projection `name` of h, with its bias where the config says so, [batch, tokens, out]. */
+/** The projection `name` of h, with its bias where the config says so and its low-rank update where there is one, [batch, tokens, out]. */
 function project(
-  { b, architecture, shape, weight, layer, checkpoint }: Layer,
+  { b, architecture, shape, weight, layer, checkpoint, spec }: Layer,
   { site, name, x }: Projection,
 ): Value {
   const [rows, columns] = shape.projections[site];
   const prefix = architecture.layer(layer) + name;
   const at = `layers.${layer}.${site}`;
-  // FusedMatMul reads [out, in] as stored; a MatMul behind a Transpose would keep a second copy of the weight.
-  const product = (place: string) =>
-    b.node("FusedMatMul", place, [x, weight(`${prefix}.weight`, [rows, columns])], { transB: 1n });
   const biased = site.startsWith("attn.") ? checkpoint.config.attention_bias : checkpoint.config.mlp_bias;
-  if (!biased) return product(at);
-  return b.node("Add", at, [product(`${at}.product`), weight(`${prefix}.bias`, [rows])]);
+  const adapter = checkpoint.adapters?.get(prefix);
+  // FusedMatMul reads [out, in] as stored; a MatMul behind a Transpose would keep a second copy of the weight.
+  const product = b.node("FusedMatMul", biased || adapter ? `${at}.product` : at, [
+    x,
+    weight(`${prefix}.weight`, [rows, columns]),
+  ], { transB: 1n });
+  const whole = biased
+    ? b.node("Add", adapter ? `${at}.biased` : at, [product, weight(`${prefix}.bias`, [rows])])
+    : product;
+  if (!adapter) return whole;
+  const seen = spec.trained?.dropout
+    ? b.node("Mul", `${at}.kept`, [x, b.input(`dropout.${prefix}`, "float32", x.shape)])
+    : x;
+  const update = lowRank(b, at, { x: seen, adapter, ...factors(weight, { prefix, adapter, rows, columns }) });
+  return b.node("Add", at, [whole, update.product]);
+}
+
+/** The factors of a low-rank update, in PEFT's names. */
+export function factors(weight: WeightReader, { prefix, adapter: { rank }, rows, columns }: {
+  readonly prefix: string;
+  readonly adapter: Adapter;
+  readonly rows: number;
+  readonly columns: number;
+}): { readonly down: Value; readonly up: Value } {
+  return {
+    down: weight(`${prefix}.lora_A.weight`, [rank, columns]),
+    up: weight(`${prefix}.lora_B.weight`, [rows, rank]),
+  };
+}
+
+/** scale * (x A^T) B^T, and x A^T (Hu et al., LoRA, arXiv 2106.09685). */
+export function lowRank(b: Builder, at: string, { x, adapter: { scale }, down, up }: {
+  readonly x: Value;
+  readonly adapter: Adapter;
+  readonly down: Value;
+  readonly up: Value;
+}): { readonly product: Value; readonly low: Value } {
+  const low = b.node("FusedMatMul", `${at}.low`, [x, down], { transB: 1n });
+  const product = b.node("FusedMatMul", `${at}.update`, [low, up], {
+    transB: 1n,
+    ...(scale === 1 ? {} : { alpha: scale }),
+  });
+  return { product, low };
 }
 
 interface Projection {

@@ -1,6 +1,6 @@
 /** From the last residual to logits, of the rows that are read alone. */
 import type { Value } from "../graph/graph.ts";
-import { type Drawing, normalise } from "./decoder.ts";
+import { type Drawing, lowRank, normalise } from "./decoder.ts";
 
 export interface Readout {
   /** [rows, width]: the last residual after its norm, and [rows, 1]: the norm's factor. */
@@ -15,14 +15,15 @@ export interface Readout {
 }
 
 /** Input `picks`: indices into rows * vocab. */
-export function drawReadout({ b, shape, finalNorm, unembed, last }: Drawing): Readout {
+export function drawReadout(drawing: Drawing): Readout {
+  const { b, shape, finalNorm, last } = drawing;
   const picks = b.input("picks", "int64", ["picks"]);
   const [normed, factor] = normalise(b, "final.norm", {
     x: last(),
     weight: finalNorm,
     epsilon: shape.epsilon,
   });
-  const logits = b.node("FusedMatMul", "logits", [normed, unembed], { transB: 1n });
+  const logits = drawLogits(drawing, normed).logits;
   const flat = b.reshape("logits.flat", logits, ["rows*vocab"]);
   return {
     normed,
@@ -31,6 +32,16 @@ export function drawReadout({ b, shape, finalNorm, unembed, last }: Drawing): Re
     logsumexp: b.node("ReduceLogSumExp", "logsumexp", [logits, b.ints([-1])], { keepdims: 0n }),
     picked: b.node("Gather", "picked", [flat, picks]),
   };
+}
+
+/** Logits [rows, vocab] of normed residuals [rows, width], and A `seen` of a low-rank update of the output matrix, [rows, rank]. */
+export function drawLogits({ b, unembed, unembedUpdate }: Drawing, normed: Value, seen = normed) {
+  const product = b.node("FusedMatMul", unembedUpdate ? "logits.product" : "logits", [normed, unembed], {
+    transB: 1n,
+  });
+  if (!unembedUpdate) return { logits: product };
+  const { product: update, low } = lowRank(b, "logits", { x: seen, ...unembedUpdate });
+  return { logits: b.node("Add", "logits", [product, update]), low };
 }
 
 /** What scoring and generation read: single logits with their log-sum-exp, the best token and its logit. */

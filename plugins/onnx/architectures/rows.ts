@@ -14,6 +14,17 @@ export interface DecoderSpec {
   /** Taps whose values are wanted at every token, beside those that carry edits; absent: all. Of the last layer, what no such tap needs is
    * drawn for the rows that logits are read of alone, since no other token can reach a logit from there. */
   readonly whole?: readonly Tap[];
+  /** What comes in with every call, because it is trained. */
+  readonly trained?: TrainedInputs;
+}
+
+export interface TrainedInputs {
+  /** Names of tensors that are inputs, of the shape that they have in the checkpoint. */
+  readonly tensors: ReadonlySet<string>;
+  /** Whether the embeddings of a call's tokens come in, [batch, tokens, width], in place of the tokens. */
+  readonly embeddings: boolean;
+  /** Whether what low-rank updates read is multiplied by an input "dropout.MODULE" of its shape. */
+  readonly dropout: boolean;
 }
 
 /** Parts of a layer, and the sites that each begins before; rows may be repeated at the beginning of a part. */

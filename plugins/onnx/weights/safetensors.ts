@@ -26,7 +26,7 @@ export interface StoredTensor {
 
 /** Tensors in the order of their bytes. @throws {UserError} naming file and tensor when anything is not as the format says. */
 export function readSafetensors(file: SourceFile): StoredTensor[] {
-  const text = readHeader(file);
+  const text = readSafetensorsHeader(file);
   const header = parseObject(text, `the header of ${file.path}`);
   const entries = Object.entries(header).filter(([name]) => name !== "__metadata__");
   // JSON.parse keeps the last of two equal keys in silence.
@@ -41,8 +41,11 @@ export function readSafetensors(file: SourceFile): StoredTensor[] {
 }
 
 /** The JSON of a header for float32 tensors laid one after another, padded so that data begin on a multiple of 64 bytes. */
-export function writeSafetensorsHeader(tensors: readonly Pick<StoredTensor, "name" | "shape">[]): Uint8Array {
-  const header: Record<string, unknown> = {};
+export function writeSafetensorsHeader(
+  tensors: readonly Pick<StoredTensor, "name" | "shape">[],
+  metadata?: Readonly<Record<string, string>>,
+): Uint8Array {
+  const header: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
   let offset = 0;
   for (const { name, shape } of tensors) {
     const end = offset + 4 * product(shape);
@@ -61,7 +64,8 @@ export function product(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
 }
 
-function readHeader(file: SourceFile): string {
+/** The JSON text before the data. */
+export function readSafetensorsHeader(file: SourceFile): string {
   const prefix = new Uint8Array(8);
   if (file.size < 8) {
     throw new UserError(`Cannot read ${file.path}: it has ${file.size} bytes, wanted a safetensors file`);

@@ -65,9 +65,18 @@ export interface CheckpointInfo {
   readonly tokenizer: TokenizerSource;
 }
 
+/** A low-rank update W + scale * B A of a projection. */
+export interface Adapter {
+  readonly rank: number;
+  readonly scale: number;
+}
+
 /** A checkpoint whose tensors can be mapped. */
 export interface Checkpoint extends CheckpointInfo {
   readonly tensors: ReadonlyMap<string, TensorRef>;
+  /** By the module's name, "model.layers.0.self_attn.q_proj"; its factors are the tensors MODULE.lora_A.weight, [rank, in], and
+   * MODULE.lora_B.weight, [out, rank]. */
+  readonly adapters?: ReadonlyMap<string, Adapter>;
   /** Divisors of the rotary frequencies, [headDim / 2], where a GGUF stores them ("rope_freqs"). */
   readonly ropeFactors?: Float32Array;
 }

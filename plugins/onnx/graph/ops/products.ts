@@ -63,9 +63,14 @@ export const PRODUCTS = {
       const { transA, transB, alpha } = flags(attributes);
       const product = (x: Value, y: Value, turnX: boolean, turnY: boolean) =>
         emit("FusedMatMul", [x, y], attributesOf(turnX, turnY, alpha));
+      // One matrix for all leading axes of a: these join the rows, so that the product itself sums over them.
+      const join = (x: Value) => emit.builder.reshape(`${x.name}.joined`, x, ["joined", x.shape.at(-1)!]);
+      const [left, back] = b.shape.length === 2 && a.shape.length > 2 && !transA
+        ? [join(a), join(g)]
+        : [a, g];
       return [
         transA ? product(b, g, transB, true) : product(g, b, false, !transB),
-        transB ? product(g, a, true, transA) : product(a, g, !transA, false),
+        transB ? product(back, left, true, transA) : product(left, back, !transA, false),
       ];
     },
   }),

@@ -1,0 +1,66 @@
+/** Training by PyTorch and PEFT in float64 on tiny random models, as make_training.py stores it. */
+import type { Example, Model, Trainer, TrainOptions, TrainRecipe } from "../../../../core/mod.ts";
+import { readGolden } from "../weights/golden.ts";
+
+/** As make_training.py writes it. */
+export interface Case {
+  readonly name: string;
+  readonly model: "gqa" | "biased";
+  readonly recipe: Omit<TrainRecipe, "seed">;
+  readonly examples: readonly Example[];
+  readonly steps: readonly {
+    readonly loss: number;
+    readonly rate: number;
+    readonly norm: number;
+    readonly margin?: number;
+  }[];
+  readonly first: { readonly loss: number; readonly margins: readonly number[] };
+  readonly last: { readonly loss: number; readonly margins: readonly number[] };
+  /** How far PyTorch in float32 ends from float64: 2-norm over all weights, how far these moved, and the largest difference of a loss. */
+  readonly float32: { readonly distance: number; readonly moved: number; readonly loss: number };
+}
+
+export const { cases: CASES } = readGolden<{ readonly cases: readonly Case[] }>("training/training.json");
+export const caseOf = (name: string) => CASES.find((each) => each.name === name)!;
+
+type Kind = "initial" | "first" | "last" | "final";
+
+/** Tensors of a case by name. */
+export function tensorsOf({ name }: Case, kind: Kind): ReadonlyMap<string, Float64Array> {
+  const prefix = `${name}/${kind}/`;
+  return new Map(
+    Object.keys(header).filter((key) => key.startsWith(prefix)).map((
+      key,
+    ) => [key.slice(prefix.length), read(key)]),
+  );
+}
+
+const bytes = Deno.readFileSync(new URL("../../../goldens/training/training.safetensors", import.meta.url));
+const start = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
+const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start))) as Readonly<
+  Record<string, { readonly dtype: string; readonly data_offsets: readonly [number, number] }>
+>;
+
+function read(key: string): Float64Array {
+  const { dtype, data_offsets: [begin, end] } = header[key]!;
+  const data = bytes.buffer.slice(start + begin, start + end);
+  return dtype === "F64" ? new Float64Array(data) : Float64Array.from(new Float32Array(data));
+}
+
+/** All examples in every batch, as the golden has it. */
+export function trainerOf(model: Model, place: Case, more: Partial<TrainOptions> = {}): Promise<Trainer> {
+  const { recipe, examples, steps } = place;
+  return model.trainer({
+    ...recipe,
+    batch: examples.length,
+    steps: steps.length,
+    seed: 1,
+    examples,
+    ...more,
+  });
+}
+
+/** Puts values in the place of what is trained. */
+export function assign(trainer: Trainer, values: ReadonlyMap<string, Float64Array>): void {
+  for (const [name, tensor] of values) trainer.values().get(name)!.values.set(tensor);
+}
