@@ -283,4 +283,14 @@ export interface ModelBackend<Params = unknown> {
   ): number;
   inspect(params: Params, context: Context): Promise<Pick<Model, "info" | "units" | "tokenizer">>;
   open(params: Params, options: OpenOptions, context: Context): Promise<Model>;
+  /** Writes a model with a delta as a checkpoint of its own. @throws {UserError} as Model.adapted(), and where `out` is there already. */
+  merge?(params: Params, paths: { readonly delta: string; readonly out: string }, context: Context): Promise<
+    MergedModel
+  >;
+}
+
+export interface MergedModel {
+  readonly folder: string;
+  /** sha256 of the weights' file. */
+  readonly weights: string;
 }

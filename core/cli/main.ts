@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   eval: () => import("./eval.ts"),
   fetch: () => import("./fetch.ts"),
   ls: () => import("./ls.ts"),
+  merge: () => import("./merge.ts"),
   plan: () => import("./plan.ts"),
   report: () => import("./report.ts"),
   serve: () => import("./serve.ts"),

@@ -29,6 +29,8 @@ import { createRunner } from "./run/runner.ts";
 import { refuseNonFinite } from "./non_finite.ts";
 import { countTokens, ints, score, scoringSpec } from "./score.ts";
 import { createTokenizer } from "./tokenizer.ts";
+import { type OpenDelta, openDelta } from "./train/delta.ts";
+import { mergeInto } from "./train/merge.ts";
 import { createTrainer } from "./train/trainer.ts";
 import { inspectCheckpoint, openCheckpoint } from "./weights/checkpoint.ts";
 import type { Checkpoint, CheckpointInfo, ModelConfig } from "./weights/types.ts";
@@ -60,6 +62,23 @@ export const backend: ModelBackend<OnnxParams> = {
     return describe(checkpoint, params);
   },
   open: openModel,
+  async merge(params, { delta, out }, context) {
+    const path = resolve(context.baseDir, params.path);
+    const base = await openCheckpoint(path, context, { accept: known(path) });
+    const { info, shape } = describe(base), architecture = findArchitecture(info.architecture, path);
+    const { checkpoint } = await openDelta(resolve(context.baseDir, delta), {
+      info,
+      checkpoint: base,
+      architecture,
+      shape,
+      context,
+    });
+    const task = `merge ${delta} into ${info.name}`;
+    return mergeInto(
+      { base, adapted: checkpoint, architecture, out: resolve(context.baseDir, out), task },
+      context,
+    );
+  },
   countTokens,
 };
 
@@ -110,6 +129,17 @@ function describe(checkpoint: CheckpointInfo, { packed = true }: Pick<OnnxParams
   return { info, tokenizer, shape, units: (tap) => unitsOf(shape, tap) };
 }
 
+/** Of a model with a delta: both are in its hash. */
+function adaptedInfo(info: ModelInfo, { hash, checkpoint: { tensors } }: OpenDelta): ModelInfo {
+  const all = [...tensors.values()].reduce((sum, { length }) => sum + length / 4, 0);
+  return {
+    ...info,
+    name: `${info.name}+${hash.slice(0, 8)}`,
+    parameters: all,
+    hash: { ...info.hash, weights: sha256(`${info.hash.weights}\n${hash}`) },
+  };
+}
+
 /** What decides a logit; which tokens begin and end a text does not. */
 function withoutTextIds(
   { bos_token_id: _, eos_token_id: __, ...config }: ModelConfig,
@@ -131,6 +161,17 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
   const path = resolve(context.baseDir, params.path);
   const checkpoint = await openCheckpoint(path, context, { accept: known(path) });
   const { info, tokenizer, shape, units } = describe(checkpoint, params);
+  return createModel(checkpoint, describe(checkpoint), { params, options, context });
+}
+
+interface Opening {
+  readonly params: OnnxParams;
+  readonly options: OpenOptions;
+  readonly context: Context;
+}
+
+function createModel(checkpoint: Checkpoint, described: Description, opening: Opening): Model {
+  const { info, tokenizer, shape, units } = described, { params, options, context } = opening;
   const architecture = findArchitecture(info.architecture, checkpoint.path);
   drawGraph(architecture, checkpoint, { kind: "score", edits: options.taps }); // a tensor that is missing is found now
   const session = { threads: context.threads, packed: params.packed ?? true };
@@ -192,7 +233,11 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
         { info, checkpoint, architecture, engine, session, context, score: scoreOnce },
         options,
       ),
-    adapted: () => Promise.reject(new Error("Cannot adapt: not yet")),
+    async adapted(folder) {
+      const path = resolve(context.baseDir, folder);
+      const delta = await openDelta(path, { info, checkpoint, architecture, shape, context });
+      return createModel(delta.checkpoint, { ...described, info: adaptedInfo(info, delta) }, opening);
+    },
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };
   return registerSource(model, engine);

@@ -5,7 +5,7 @@
 Each case is a recipe (core/trainer.ts) with its examples, all in every batch, each run alone, without padding. Losses, margins, gradients at
 the first and at the last weights and the last weights are those of float64 (make_gradients.py says how transformers is made exact); beside them
 stands how far the same program in float32, as transformers and PEFT come, ends from them. The optimiser is torch.optim.AdamW, clipping is
-torch's, schedules are transformers'.
+torch's, schedules are transformers'. peft/ is an adapter with random factors as PEFT saves it, with the model's logits in float64.
 """
 
 import argparse
@@ -203,6 +203,27 @@ def make(folder, case, tensors):
                 float32=dict(distance=distance, moved=moved, loss=apart))
 
 
+def make_peft(folder, out, tensors):
+    model = load_exact(folder)
+    config = LoraConfig(r=3, lora_alpha=12, lora_dropout=0.1, target_modules=["q_proj", "o_proj", "up_proj", "lm_head"], task_type="CAUSAL_LM")
+    peft = get_peft_model(model, config, autocast_adapter_dtype=False)
+    torch.manual_seed(SEED)
+    ids = torch.randint(3, model.config.vocab_size, (1, 12))
+    with torch.no_grad():
+        for name, p in peft.named_parameters():
+            if "lora_" in name:
+                p.copy_(torch.randn(p.shape, dtype=torch.float32) * 0.2)
+        tensors["peft/logits"] = peft.eval()(ids, use_cache=False).logits[0].contiguous()
+        with peft.disable_adapter():
+            assert (tensors["peft/logits"] - peft(ids, use_cache=False).logits[0]).abs().max() > 0.5
+    for p in peft.parameters():
+        p.data = p.data.float()
+    peft.peft_config["default"].base_model_name_or_path = folder.name
+    peft.save_pretrained(out)
+    (out / "README.md").unlink()
+    return ids[0].tolist()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
@@ -211,13 +232,14 @@ def main():
     torch.set_num_threads(1)
     tensors = {}
     cases = [make(out / "gradients" / case["model"], case, tensors) for case in CASES]
+    ids = make_peft(out / "gradients" / "gqa", out / "training" / "peft", tensors)
     path = out / "training" / "training.safetensors"
     path.parent.mkdir(exist_ok=True)
     save_file(tensors, path)
     print(f"wrote {path} ({path.stat().st_size:,} bytes, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:12]})")
     made = {"models": {name: about(out / "gradients" / name)["weights"] for name in ("gqa", "biased")},
             "madeBy": "tests/goldens/make_training.py", "dtype": "float64", "steps": STEPS}
-    write(path.with_suffix(".json"), {"about": made, "cases": cases})
+    write(path.with_suffix(".json"), {"about": made, "peft": {"model": "gqa", "ids": ids}, "cases": cases})
 
 
 if __name__ == "__main__":

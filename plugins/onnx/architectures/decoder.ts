@@ -63,7 +63,7 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
     sin: b.input("sin", "float32", ["angles", shape.headDim / 2]),
   };
   const [x, positions, mask] = spread({ b, spec }, "embed", [
-    spec.trained?.embeddings ? ids : b.node("Gather", "embed", [embedding(), ids]),
+    spec.trained?.embeddings ? ids : drawEmbedding({ b, weight, checkpoint, shape }, embedding(), ids),
     b.input("positions", "int64", ["batch", "tokens"]),
     b.input("mask", "float32", ["batch?", 1, "queries", spec.rows === "cache" ? "keys" : "tokens"]),
   ]) as Triple;
@@ -100,6 +100,33 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
       : {}),
     attentionOut,
   };
+}
+
+/** The rows of the tokens, [batch, tokens, width]; a token with an embedding of its own has that. */
+function drawEmbedding(
+  { b, weight, checkpoint: { embedding }, shape: { vocab, width } }: Pick<
+    Layer,
+    "b" | "weight" | "checkpoint" | "shape"
+  >,
+  table: Value,
+  ids: Value,
+): Value {
+  if (!embedding) return b.node("Gather", "embed", [table, ids]);
+  const rows = b.node("Gather", "embed.table", [table, ids]);
+  const is = (at: string, of: (id: number) => number) =>
+    b.node("Gather", at, [
+      b.table(`${at}.by.id`, [vocab, 1], Float32Array.from({ length: vocab }, (_, id) => of(id))),
+      ids,
+    ]);
+  const others = b.node("Mul", "embed.others", [
+    rows,
+    is("embed.other", (id) => id === embedding.token ? 0 : 1),
+  ]);
+  const own = b.node("Mul", "embed.owns", [
+    is("embed.own", (id) => id === embedding.token ? 1 : 0),
+    weight(embedding.name, [width]),
+  ]);
+  return b.node("Add", "embed", [others, own]);
 }
 
 /** Rotary tables, a row a position, as far as this call's positions reach. */

@@ -59,6 +59,8 @@ export interface Builder {
   /** The same small table or number given twice is stored once. */
   ints(values: readonly number[]): Value;
   scalar(value: number): Value;
+  /** A table that the graph carries under this name, float32. */
+  table(name: string, shape: readonly number[], data: Float32Array): Value;
   /** Appends a node and gives its first output.
    * @throws {Error} when its inputs do not fit together. */
   node(op: OpName, at: string, inputs: Node["inputs"], attributes?: Attributes): Value;
@@ -134,6 +136,7 @@ export function createBuilder(): Builder {
       })),
     scalar: (value) =>
       constant(`scalar.${value}`, () => ({ dtype: "float32", shape: [], data: Float32Array.of(value) })),
+    table: (name, shape, data) => constant(name, () => ({ dtype: "float32", shape, data })),
     node: (op, at, from, attributes = {}) => append(op, at, from, { attributes })[0]!,
     nodes: (op, at, from, attributes = {}) => append(op, at, from, { attributes }),
     reshape(at, x, shape) {

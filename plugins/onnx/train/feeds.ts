@@ -1,5 +1,6 @@
 /** From a micro-batch to the inputs of the training graph. */
 import { createRandom, type Random, type TrainObjective } from "../../../core/mod.ts";
+import { run } from "../batching.ts";
 import type { Engine } from "../engine.ts";
 import { feedsOf } from "../feeds.ts";
 import type { Graph, Value } from "../graph/graph.ts";
@@ -25,28 +26,38 @@ export interface FeedOptions {
   readonly chunks: number;
 }
 
-/** Token ids of a padded micro-batch, row after row; padding has id 0. */
-export function idsOf(samples: readonly Sample[]): number[] {
-  const tokens = longest(samples);
+/** Token ids of rows padded to `tokens`, row after row; padding has id 0. */
+export function idsOf(samples: readonly Sample[], tokens: number): number[] {
   return samples.flatMap((sample) => Array.from({ length: tokens }, (_, t) => sample.tokens[t]?.id ?? 0));
 }
 
 const longest = (samples: readonly Sample[]) => Math.max(...samples.map(({ tokens }) => tokens.length));
 
-/** All inputs but the parameters. */
+/** A row of padding whose tokens are read with a weight of zero: the runtime computes no part that is empty. Nothing where there are as many
+ * reads as chunks. */
+function fillUp(samples: readonly Sample[], chunks: number): Sample[] {
+  const missing = chunks - samples.reduce((sum, { reads }) => sum + reads.length, 0);
+  if (missing <= 0) return [];
+  const ids = new Array<number>(missing).fill(0);
+  const reads = ids.map((target, token) => ({ token, target, sign: 1 } as const));
+  return [{ index: -1, tokens: run(ids, false), reads, group: undefined }];
+}
+
+/** All inputs but the parameters. What is read stands in the order of the samples; padding comes after. */
 export function trainingFeeds(
   samples: readonly Sample[],
   batch: Batch,
   { engine, graph, objective, chunks }: FeedOptions,
 ): Record<string, TensorData> {
-  const tokens = longest(samples), { width } = engine.shape;
-  const rows = samples.map(({ tokens }) => ({ tokens, start: 0, edits: [] }));
+  const all = [...samples, ...fillUp(samples, chunks)];
+  const tokens = longest(all), { width } = engine.shape;
+  const rows = all.map(({ tokens }) => ({ tokens, start: 0, edits: [] }));
   const feeds = feedsOf(rows, { ...engine, taps: [], past: 0 });
   if (batch.embeddings) {
     delete feeds["ids"];
-    feeds["embed"] = { data: batch.embeddings(idsOf(samples)), dims: [samples.length, tokens, width] };
+    feeds["embed"] = { data: batch.embeddings(idsOf(all, tokens)), dims: [all.length, tokens, width] };
   }
-  const reads = samples.flatMap((sample, row) =>
+  const reads = all.flatMap((sample, row) =>
     sample.reads.map((read) => ({ ...read, row, place: row * tokens + read.token }))
   );
   const count = reads.length;
@@ -59,10 +70,11 @@ export function trainingFeeds(
     }
   }
   if (objective.kind === "crossEntropy") {
-    feeds["weights"] = { data: new Float32Array(count).fill(1 / batch.terms), dims: [count, 1] };
+    const own = samples.reduce((sum, { reads }) => sum + reads.length, 0);
+    feeds["weights"] = { data: new Float32Array(count).fill(1 / batch.terms, 0, own), dims: [count, 1] };
   } else {
     const pairs = samples.length, signs = new Float32Array(pairs * count);
-    reads.forEach(({ row, sign }, i) => signs[row * count + i] = sign);
+    reads.forEach(({ row, sign }, i) => row < pairs && (signs[row * count + i] = sign));
     feeds["signs"] = { data: signs, dims: [pairs, count] };
     const { beta } = objective;
     feeds["reference"] = {
@@ -71,7 +83,7 @@ export function trainingFeeds(
     };
     feeds["share"] = { data: new Float32Array(pairs).fill(beta / batch.terms), dims: [pairs, 1] };
   }
-  const sizes: Readonly<Record<string, number>> = { batch: samples.length, tokens, rows: count };
+  const sizes: Readonly<Record<string, number>> = { batch: all.length, tokens, rows: count };
   for (const { name, shape } of graph.inputs) {
     if (name.startsWith("dropout.")) feeds[name] = dropout({ name, shape }, sizes, batch.dropout);
   }

@@ -14,7 +14,6 @@ import { drawDecoder, type Drawing, normalise } from "../architectures/decoder.t
 import { drawLogits } from "../architectures/readout.ts";
 import { gradient } from "../graph/gradient.ts";
 import type { Builder, Graph, Value } from "../graph/graph.ts";
-import type { Checkpoint } from "../weights/types.ts";
 import type { Plan } from "./parameters.ts";
 
 export interface TrainingSpec {

@@ -8,7 +8,6 @@ import {
   type Model,
   type ModelInfo,
   rateAt,
-  type ResolvedRecipe,
   resolveRecipe,
   sha256,
   type TrainedTensor,
@@ -29,7 +28,7 @@ import { loadState, saveState } from "./checkpoint.ts";
 import { saveDelta } from "./delta.ts";
 import { type Batch, idsOf, trainingFeeds } from "./feeds.ts";
 import { drawTraining, gradientOf } from "./graph.ts";
-import { type Parameter, planParameters, readRows } from "./parameters.ts";
+import { modulesOf, type Parameter, planParameters, readRows } from "./parameters.ts";
 import { microBatches, type Sample, type SampleOptions, samplesOf } from "./samples.ts";
 
 /** Numbers of a chunk's logits: 32 MB of float32. */
@@ -68,6 +67,9 @@ export async function createTrainer(host: TrainerHost, options: TrainOptions): P
       `${leftOut} of ${examples.length} examples are longer than ${sampleOptions.maxTokens} tokens: left out`,
     );
   }
+  if (host.checkpoint.embedding && recipe.parameters.kind !== "lora") {
+    throw new UserError(`Cannot ${task}: it has an embedding from a delta, wanted that merged first`);
+  }
   const plan = planParameters(host.checkpoint, {
     architecture,
     shape,
@@ -79,6 +81,12 @@ export async function createTrainer(host: TrainerHost, options: TrainOptions): P
   const reach = new Map(Object.entries(recipe.reach).map(([group, units]) => [group, plan.belonging(units)]));
   refuseIdle(recipe.frozen, frozen, task);
   for (const [group, masks] of reach) refuseIdle(recipe.reach[group]!, masks, task);
+  // B starts at zero, so that its frozen rows stay there; A's frozen columns have to be put there.
+  if (recipe.parameters.kind === "lora") {
+    for (const { name, values } of plan.parameters) {
+      frozen.get(name)?.forEach((isFrozen, i) => isFrozen === 1 && (values[i] = 0));
+    }
+  }
   const slots = plan.parameters.map((parameter) => slotOf(parameter, frozen.get(parameter.name)));
   const initial = plan.parameters.map(({ name, values }) => frozen.has(name) ? values.slice() : undefined);
 
@@ -126,6 +134,7 @@ export async function createTrainer(host: TrainerHost, options: TrainOptions): P
       objective: recipe.objective,
       chunks,
     });
+    const padded = feeds["positions"]!.dims[1]!;
     plan.parameters.forEach(({ name, shape: dims }, p) => {
       if (inputs.has(name)) feeds[name] = { data: slots[p]!.values.slice(), dims };
     });
@@ -139,7 +148,7 @@ export async function createTrainer(host: TrainerHost, options: TrainOptions): P
       if (drawn) { for (let i = 0; i < gradient.length; i++) gradient[i]! += drawn[i]!; }
       if (name === plan.embed?.name) {
         const back = floats(gradientOf("embed"))!, { token } = plan.embed;
-        idsOf(micro).forEach((id, place) => {
+        idsOf(micro, padded).forEach((id, place) => {
           if (token !== undefined && id !== token) return;
           const row = token === undefined ? id * columns : 0;
           for (let j = 0; j < columns; j++) gradient[row + j]! += back[place * columns + j]!;
@@ -287,9 +296,10 @@ export async function createTrainer(host: TrainerHost, options: TrainOptions): P
       return saveDelta(folder, {
         recipe,
         parameters: plan.parameters,
+        adapted: plan.adapted,
+        modules: modulesOf(architecture, shape).map(({ name }) => name),
         manifest: {
           version: 1,
-          recipe,
           base: { name: info.name, ...baseHash(info) },
           data,
           madeOf: [...madeOf],

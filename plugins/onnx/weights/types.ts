@@ -77,6 +77,8 @@ export interface Checkpoint extends CheckpointInfo {
   /** By the module's name, "model.layers.0.self_attn.q_proj"; its factors are the tensors MODULE.lora_A.weight, [rank, in], and
    * MODULE.lora_B.weight, [out, rank]. */
   readonly adapters?: ReadonlyMap<string, Adapter>;
+  /** A token whose input embedding is the tensor of this name, [width], in place of its row. */
+  readonly embedding?: { readonly token: number; readonly name: string };
   /** Divisors of the rotary frequencies, [headDim / 2], where a GGUF stores them ("rope_freqs"). */
   readonly ropeFactors?: Float32Array;
 }

@@ -5,7 +5,8 @@ import { readSafetensorsHeader, writeSafetensorsHeader } from "./safetensors.ts"
 export interface WrittenTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly values: Float32Array;
+  /** Or what gives them when they are written, so that they are not all there at once. */
+  readonly values: Float32Array | (() => Float32Array);
 }
 
 /** Writes a float32 safetensors file; it appears under its name only when it is whole and on the disk.

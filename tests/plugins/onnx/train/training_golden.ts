@@ -1,5 +1,12 @@
 /** Training by PyTorch and PEFT in float64 on tiny random models, as make_training.py stores it. */
-import type { Example, Model, Trainer, TrainOptions, TrainRecipe } from "../../../../core/mod.ts";
+import {
+  type Example,
+  type Model,
+  type Trainer,
+  type TrainOptions,
+  type TrainRecipe,
+  UserError,
+} from "../../../../core/mod.ts";
 import { readGolden } from "../weights/golden.ts";
 
 /** As make_training.py writes it. */
@@ -20,7 +27,14 @@ export interface Case {
   readonly float32: { readonly distance: number; readonly moved: number; readonly loss: number };
 }
 
-export const { cases: CASES } = readGolden<{ readonly cases: readonly Case[] }>("training/training.json");
+interface Golden {
+  readonly cases: readonly Case[];
+  readonly peft: { readonly ids: readonly number[] };
+}
+export const GOLDEN = readGolden<Golden>("training/training.json");
+export const { cases: CASES } = GOLDEN;
+/** An adapter with random factors as PEFT saves it. */
+export const PEFT = new URL("../../../goldens/training/peft", import.meta.url).pathname;
 export const caseOf = (name: string) => CASES.find((each) => each.name === name)!;
 
 type Kind = "initial" | "first" | "last" | "final";
@@ -31,7 +45,7 @@ export function tensorsOf({ name }: Case, kind: Kind): ReadonlyMap<string, Float
   return new Map(
     Object.keys(header).filter((key) => key.startsWith(prefix)).map((
       key,
-    ) => [key.slice(prefix.length), read(key)]),
+    ) => [key.slice(prefix.length), tensorOf(key)]),
   );
 }
 
@@ -41,7 +55,7 @@ const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start))) as
   Record<string, { readonly dtype: string; readonly data_offsets: readonly [number, number] }>
 >;
 
-function read(key: string): Float64Array {
+export function tensorOf(key: string): Float64Array {
   const { dtype, data_offsets: [begin, end] } = header[key]!;
   const data = bytes.buffer.slice(start + begin, start + end);
   return dtype === "F64" ? new Float64Array(data) : Float64Array.from(new Float32Array(data));
@@ -63,4 +77,15 @@ export function trainerOf(model: Model, place: Case, more: Partial<TrainOptions>
 /** Puts values in the place of what is trained. */
 export function assign(trainer: Trainer, values: ReadonlyMap<string, Float64Array>): void {
   for (const [name, tensor] of values) trainer.values().get(name)!.values.set(tensor);
+}
+
+/** The sentence with which something is refused to a user. */
+export async function refusal(attempt: () => Promise<unknown>): Promise<string> {
+  try {
+    await attempt();
+  } catch (error) {
+    if (error instanceof UserError) return error.message;
+    throw error;
+  }
+  throw new Error("nothing was refused");
 }
