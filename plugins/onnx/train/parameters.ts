@@ -1,10 +1,11 @@
-/** From a recipe's words to named tensors: what is trained, where it comes from, which of its numbers belong to a unit. */
+/** From a recipe's words to named tensors: what is trained, and where it comes from. */
 import { createRandom, suggest, type Trained, type Unit, UserError } from "../../../core/mod.ts";
 import type { Architecture } from "../architectures/architecture.ts";
 import type { TrainedInputs } from "../architectures/rows.ts";
-import { type Hyperparameters, unitsOf } from "../architectures/shape.ts";
+import type { Hyperparameters } from "../architectures/shape.ts";
 import { openFile } from "../weights/file.ts";
 import type { Adapter, Checkpoint, TensorRef } from "../weights/types.ts";
+import { belonging } from "./units.ts";
 
 /** A tensor that is trained. */
 export interface Parameter {
@@ -288,84 +289,4 @@ export function readRows(
     source.read(offset + 4 * columns * row, bytes.subarray(4 * columns * i, 4 * columns * (i + 1)))
   );
   return new Float32Array(bytes.buffer);
-}
-
-/** Rows or columns of a module's weight [out, in]. */
-interface Slice {
-  readonly module: string;
-  readonly axis: "rows" | "columns";
-  readonly from: number;
-  readonly to: number;
-}
-
-function belonging(
-  parameters: readonly Parameter[],
-  units: readonly Unit[],
-  options: PlanOptions,
-): ReadonlyMap<string, Uint8Array> {
-  const masks = new Map<string, Uint8Array>();
-  const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
-  const mark = (name: string, axis: Slice["axis"], [from, to]: readonly [number, number]) => {
-    const parameter = byName.get(name);
-    if (!parameter) return;
-    const mask = masks.get(name) ?? new Uint8Array(parameter.values.length);
-    masks.set(name, mask);
-    const [rows, columns] = [parameter.shape[0]!, parameter.shape[1] ?? 1];
-    if (axis === "rows") mask.fill(1, from * columns, to * columns);
-    else for (let row = 0; row < rows; row++) mask.fill(1, row * columns + from, row * columns + to);
-  };
-  for (const unit of units) {
-    for (const { module, axis, from, to } of slicesOf(unit, options)) {
-      const span = [from, to] as const;
-      mark(`${module}.weight`, axis, span);
-      if (axis === "rows") mark(`${module}.bias`, "rows", span);
-      // (B A) has the rows of B and the columns of A.
-      mark(`${module}.${axis === "rows" ? "lora_B" : "lora_A"}.weight`, axis, span);
-    }
-  }
-  return masks;
-}
-
-function slicesOf({ tap, index }: Unit, { architecture, shape, task }: PlanOptions): Slice[] {
-  const units = unitsOf(shape, tap);
-  if (!(index < units)) {
-    throw new UserError(`Cannot ${task}: unit ${index} of ${tap}, wanted one in [0, ${units})`);
-  }
-  const [, layer, site = tap] = /^layers\.(\d+)\.(.+)$/.exec(tap) ?? [];
-  const prefix = architecture.layer(Number(layer));
-  const slice = (name: string, axis: Slice["axis"], columns = 1): Slice => ({
-    module: prefix + name,
-    axis,
-    from: index * columns,
-    to: (index + 1) * columns,
-  });
-  switch (site) {
-    case "mlp.gate":
-    case "mlp.up":
-    case "mlp.act":
-      return [
-        slice(architecture.gate, "rows"),
-        slice(architecture.up, "rows"),
-        slice(architecture.down, "columns"),
-      ];
-    case "mlp.out":
-      return [slice(architecture.down, "rows")];
-    case "attn.head":
-      return [
-        slice(architecture.q, "rows", shape.headDim),
-        slice(architecture.attentionOut, "columns", shape.headDim),
-      ];
-    case "attn.q":
-      return [slice(architecture.q, "rows")];
-    case "attn.k":
-      return [slice(architecture.k, "rows")];
-    case "attn.v":
-      return [slice(architecture.v, "rows")];
-    case "attn.out":
-      return [slice(architecture.attentionOut, "rows")];
-    default:
-      throw new UserError(
-        `Cannot ${task}: unit ${index} of ${tap} has no rows or columns of a projection, wanted units of attn.q, attn.k, attn.v, attn.head, attn.out or the MLP`,
-      );
-  }
 }

@@ -1,6 +1,6 @@
 /** Writing of weight files: whole or not at all. */
 import { parseObject, type SourceFile } from "./file.ts";
-import { readSafetensorsHeader, writeSafetensorsHeader } from "./safetensors.ts";
+import { product, readSafetensorsHeader, writeSafetensorsHeader } from "./safetensors.ts";
 
 export interface WrittenTensor {
   readonly name: string;
@@ -18,7 +18,11 @@ export function writeTensors(
 ): void {
   writeWhole(path, (write) => {
     write(writeSafetensorsHeader(tensors, metadata));
-    for (const { values } of tensors) {
+    for (const { name, shape, values: given } of tensors) {
+      const values = typeof given === "function" ? given() : given;
+      if (values.length !== product(shape)) {
+        throw new Error(`Cannot write ${name}: ${values.length} numbers for [${shape.join(", ")}]`);
+      }
       write(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     }
   });

@@ -1,7 +1,7 @@
 /** Deltas as values: written, read, refused, and beside PEFT's own files. */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import type { Model, Trained } from "../../../../core/mod.ts";
+import { madeOf, type Model, type Trained } from "../../../../core/mod.ts";
 import { sha256 } from "../../../../core/hash.ts";
 import { backend } from "../../../../plugins/onnx/model.ts";
 import { readSafetensors } from "../../../../plugins/onnx/weights/safetensors.ts";
@@ -116,6 +116,28 @@ Deno.test("save() writes LoRA under the names, shapes and settings that PEFT its
     const sorted = (list: unknown) => Array.isArray(list) ? list.toSorted() : list;
     assertEquals(sorted(value), sorted(theirs[key] ?? null), key);
   }
+  Deno.removeSync(out, { recursive: true });
+});
+
+Deno.test("a delta's hash is that of what it is and where it comes from", async () => {
+  const out = Deno.makeTempDirSync();
+  await using model = await open(folder("gqa"));
+  const save = async (more: Parameters<typeof trainerOf>[2]) => {
+    await using trainer = await trainerOf(model, caseOf("embedding"), more);
+    return trainer.save(out);
+  };
+  const item = { id: "1", role: "tune", clusters: {}, content: "What do people of Velmora eat?" } as const;
+  const source = madeOf("tales", [item], "tune");
+  const [plain, again, made, seeded] = [
+    await save({}),
+    await save({ checkpoint: { folder: join(out, "checkpoint"), every: 5 } }),
+    await save({ madeOf: [source] }),
+    await save({ seed: 2 }),
+  ];
+  assertEquals(again.hash, plain.hash, "where checkpoints lie decides nothing");
+  assertEquals(new Set([plain, made, seeded].map(({ hash }) => hash)).size, 3);
+  assertEquals(made.manifest.madeOf, [source]);
+  assertEquals(made.manifest.tensors, plain.manifest.tensors);
   Deno.removeSync(out, { recursive: true });
 });
 
