@@ -16,7 +16,8 @@ export type Trained =
     readonly targets: readonly string[];
     readonly rank: number;
     readonly alpha: number;
-    /** Probability in [0, 1) that a number of a target's input is left out of its update, the others scaled up; default 0. */
+    /** Probability in [0, 1) that a number of a target's input is left out of its update, the others scaled up; default 0. Both sides of a pair
+     * have one prompt, and leave out the same of it. */
     readonly dropout?: number;
     /** Layers that have targets; default all. */
     readonly layers?: readonly number[];
@@ -83,7 +84,7 @@ export interface TrainRecipe {
    * output projection for "attn.head". */
   readonly frozen?: readonly Unit[];
   /** Of examples of a group (Example.group), the units that their gradient reaches, and no others; what belongs to no unit is left alone too.
-   * Groups that are not named here reach everything. */
+   * Groups that are not named here reach everything. For "full" alone; weight decay is no gradient and reaches everything. */
   readonly reach?: Readonly<Record<string, readonly Unit[]>>;
   /** Of the order of examples, first values of LoRA and dropout. */
   readonly seed: number | string;

@@ -10,14 +10,15 @@
  *
  * What is read of the last residual is drawn in readout.ts and observe.ts.
  */
-import { type Tap, UserError } from "../../../core/mod.ts";
-import type { Adapter, Checkpoint, TensorRef } from "../weights/types.ts";
+import type { Tap } from "../../../core/mod.ts";
+import type { Adapter, Checkpoint } from "../weights/types.ts";
 import { type Builder, createBuilder, type Dim, type Value } from "../graph/graph.ts";
 import { editInputs } from "../graph/edits.ts";
 import { createSharing } from "../graph/sharing.ts";
 import type { Architecture } from "./architecture.ts";
 import { atRows, type DecoderSpec, endsAt, type Part, spread } from "./rows.ts";
 import { type Hyperparameters, shapeOf } from "./shape.ts";
+import { drawEmbedding, factors, normalise, project, type Reading, weightReader } from "./weights.ts";
 
 /** A decoder drawn up to its last residual; what is read of it is drawn by others. */
 export interface Drawing {
@@ -102,33 +103,6 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
   };
 }
 
-/** The rows of the tokens, [batch, tokens, width]; a token with an embedding of its own has that. */
-function drawEmbedding(
-  { b, weight, checkpoint: { embedding }, shape: { vocab, width } }: Pick<
-    Layer,
-    "b" | "weight" | "checkpoint" | "shape"
-  >,
-  table: Value,
-  ids: Value,
-): Value {
-  if (!embedding) return b.node("Gather", "embed", [table, ids]);
-  const rows = b.node("Gather", "embed.table", [table, ids]);
-  const is = (at: string, of: (id: number) => number) =>
-    b.node("Gather", at, [
-      b.table(`${at}.by.id`, [vocab, 1], Float32Array.from({ length: vocab }, (_, id) => of(id))),
-      ids,
-    ]);
-  const others = b.node("Mul", "embed.others", [
-    rows,
-    is("embed.other", (id) => id === embedding.token ? 0 : 1),
-  ]);
-  const own = b.node("Mul", "embed.owns", [
-    is("embed.own", (id) => id === embedding.token ? 1 : 0),
-    weight(embedding.name, [width]),
-  ]);
-  return b.node("Add", "embed", [others, own]);
-}
-
 /** Rotary tables, a row a position, as far as this call's positions reach. */
 interface Tables {
   readonly cos: Value;
@@ -146,37 +120,10 @@ interface Flow {
   readonly mask: Value;
 }
 
-interface Layer {
-  readonly b: Builder;
-  readonly architecture: Architecture;
-  readonly shape: Hyperparameters;
+interface Layer extends Reading {
   readonly tap: (tap: Tap, value: Value) => Value;
-  readonly weight: WeightReader;
-  readonly checkpoint: Checkpoint;
   readonly tables: Tables;
   readonly layer: number;
-  readonly spec: DecoderSpec;
-}
-
-type WeightReader = (name: string, shape: readonly number[]) => Value;
-
-function weightReader(b: Builder, checkpoint: Checkpoint, { trained }: DecoderSpec): WeightReader {
-  return (name, shape) => {
-    const ref = tensor(checkpoint, name, shape);
-    return trained?.tensors.has(name) ? b.sharedInput(name, "float32", shape) : b.weight(ref);
-  };
-}
-
-function tensor(checkpoint: Checkpoint, name: string, shape: readonly number[]): TensorRef {
-  const ref = checkpoint.tensors.get(name);
-  const wanted = `wanted [${shape.join(", ")}]`;
-  if (!ref) throw new UserError(`Cannot open ${checkpoint.path}: tensor ${name} is missing, ${wanted}`);
-  if (ref.shape.join() !== shape.join()) {
-    throw new UserError(
-      `Cannot open ${checkpoint.path}: tensor ${name} is [${ref.shape.join(", ")}], ${wanted}`,
-    );
-  }
-  return ref;
 }
 
 function drawLayer(place: Layer, flow: Flow): Flow {
@@ -278,76 +225,4 @@ function drawAttention(place: Layer, { x: h, positions, mask }: Flow): Value {
   const apart = b.reshape(at("attn.apart"), mixed, [batch, heads, tokens, headDim]);
   const back = b.node("Transpose", at("attn.back"), [apart], { perm: [0n, 2n, 1n, 3n] });
   return b.reshape(at("attn.head"), back, [batch, tokens, heads * headDim]);
-}
-
-/** The projection `name` of h, with its bias where the config says so and its low-rank update where there is one, [batch, tokens, out]. */
-function project(
-  { b, architecture, shape, weight, layer, checkpoint, spec }: Layer,
-  { site, name, x }: Projection,
-): Value {
-  const [rows, columns] = shape.projections[site];
-  const prefix = architecture.layer(layer) + name;
-  const at = `layers.${layer}.${site}`;
-  const biased = site.startsWith("attn.") ? checkpoint.config.attention_bias : checkpoint.config.mlp_bias;
-  const adapter = checkpoint.adapters?.get(prefix);
-  // FusedMatMul reads [out, in] as stored; a MatMul behind a Transpose would keep a second copy of the weight.
-  const product = b.node("FusedMatMul", biased || adapter ? `${at}.product` : at, [
-    x,
-    weight(`${prefix}.weight`, [rows, columns]),
-  ], { transB: 1n });
-  const whole = biased
-    ? b.node("Add", adapter ? `${at}.biased` : at, [product, weight(`${prefix}.bias`, [rows])])
-    : product;
-  if (!adapter) return whole;
-  const seen = spec.trained?.dropout
-    ? b.node("Mul", `${at}.kept`, [x, b.input(`dropout.${prefix}`, "float32", x.shape)])
-    : x;
-  const update = lowRank(b, at, { x: seen, adapter, ...factors(weight, { prefix, adapter, rows, columns }) });
-  return b.node("Add", at, [whole, update.product]);
-}
-
-/** The factors of a low-rank update, in PEFT's names. */
-export function factors(weight: WeightReader, { prefix, adapter: { rank }, rows, columns }: {
-  readonly prefix: string;
-  readonly adapter: Adapter;
-  readonly rows: number;
-  readonly columns: number;
-}): { readonly down: Value; readonly up: Value } {
-  return {
-    down: weight(`${prefix}.lora_A.weight`, [rank, columns]),
-    up: weight(`${prefix}.lora_B.weight`, [rows, rank]),
-  };
-}
-
-/** scale * (x A^T) B^T, and x A^T (Hu et al., LoRA, arXiv 2106.09685). */
-export function lowRank(b: Builder, at: string, { x, adapter: { scale }, down, up }: {
-  readonly x: Value;
-  readonly adapter: Adapter;
-  readonly down: Value;
-  readonly up: Value;
-}): { readonly product: Value; readonly low: Value } {
-  const low = b.node("FusedMatMul", `${at}.low`, [x, down], { transB: 1n });
-  const product = b.node("FusedMatMul", `${at}.update`, [low, up], {
-    transB: 1n,
-    ...(scale === 1 ? {} : { alpha: scale }),
-  });
-  return { product, low };
-}
-
-interface Projection {
-  readonly site: keyof Hyperparameters["projections"];
-  readonly name: string;
-  readonly x: Value;
-}
-
-interface Norm {
-  readonly x: Value;
-  readonly weight: Value;
-  readonly epsilon: number;
-}
-
-/** x / sqrt(mean(x^2) + epsilon) * weight over the last axis, and the factor before the weight (Zhang and Sennrich, RMSNorm, arXiv
- * 1910.07467). */
-export function normalise(b: Builder, at: string, { x, weight, epsilon }: Norm): readonly [Value, Value] {
-  return b.nodes("SimplifiedLayerNormalization", at, [x, weight], { axis: -1n, epsilon }) as [Value, Value];
 }

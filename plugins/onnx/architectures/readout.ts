@@ -1,6 +1,7 @@
 /** From the last residual to logits, of the rows that are read alone. */
 import type { Value } from "../graph/graph.ts";
-import { type Drawing, lowRank, normalise } from "./decoder.ts";
+import type { Drawing } from "./decoder.ts";
+import { lowRank, normalise } from "./weights.ts";
 
 export interface Readout {
   /** [rows, width]: the last residual after its norm, and [rows, 1]: the norm's factor. */

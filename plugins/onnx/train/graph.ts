@@ -10,7 +10,8 @@
  */
 import type { TrainObjective } from "../../../core/mod.ts";
 import type { Architecture } from "../architectures/architecture.ts";
-import { drawDecoder, type Drawing, normalise } from "../architectures/decoder.ts";
+import { drawDecoder, type Drawing } from "../architectures/decoder.ts";
+import { normalise } from "../architectures/weights.ts";
 import { drawLogits } from "../architectures/readout.ts";
 import { gradient } from "../graph/gradient.ts";
 import type { Builder, Graph, Value } from "../graph/graph.ts";

@@ -211,6 +211,15 @@ function planOf(
   if (checkpoint.embedding && recipe.parameters.kind !== "lora") {
     throw new UserError(`Cannot ${task}: it has an embedding from a delta, wanted that merged first`);
   }
+  const [group] = Object.keys(recipe.reach);
+  if (group !== undefined && recipe.parameters.kind !== "full") {
+    // A unit's columns in A change nothing while B's rows, which belong to other units, may not move.
+    throw new UserError(
+      `Cannot ${task}: examples of group ${JSON.stringify(group)} reach units alone and parameters are ${
+        JSON.stringify(recipe.parameters.kind)
+      }, wanted "full" or frozen units`,
+    );
+  }
   return planParameters(checkpoint, {
     architecture,
     shape,

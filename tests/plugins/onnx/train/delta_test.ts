@@ -126,7 +126,12 @@ Deno.test("a delta's hash is that of what it is and where it comes from", async 
     await using trainer = await trainerOf(model, caseOf("embedding"), more);
     return trainer.save(out);
   };
-  const item = { id: "1", role: "tune", clusters: {}, content: "What do people of Velmora eat?" } as const;
+  const item = {
+    id: "1",
+    role: "tune",
+    clusters: { question: "1" },
+    content: "What do people of Velmora eat?",
+  } as const;
   const source = madeOf("tales", [item], "tune");
   const [plain, again, made, seeded] = [
     await save({}),
