@@ -29,8 +29,8 @@ import { createRunner } from "./run/runner.ts";
 import { refuseNonFinite } from "./non_finite.ts";
 import { countTokens, ints, score, scoringSpec } from "./score.ts";
 import { createTokenizer } from "./tokenizer.ts";
-import { type OpenDelta, openDelta } from "./train/delta.ts";
-import { mergeInto } from "./train/merge.ts";
+import { adaptedInfo, openDelta } from "./train/delta.ts";
+import { mergeDelta } from "./train/merge.ts";
 import { createTrainer } from "./train/trainer.ts";
 import { inspectCheckpoint, openCheckpoint } from "./weights/checkpoint.ts";
 import type { Checkpoint, CheckpointInfo, ModelConfig } from "./weights/types.ts";
@@ -66,18 +66,8 @@ export const backend: ModelBackend<OnnxParams> = {
     const path = resolve(context.baseDir, params.path);
     const base = await openCheckpoint(path, context, { accept: known(path) });
     const { info, shape } = describe(base), architecture = findArchitecture(info.architecture, path);
-    const { checkpoint } = await openDelta(resolve(context.baseDir, delta), {
-      info,
-      checkpoint: base,
-      architecture,
-      shape,
-      context,
-    });
-    const task = `merge ${delta} into ${info.name}`;
-    return mergeInto(
-      { base, adapted: checkpoint, architecture, out: resolve(context.baseDir, out), task },
-      context,
-    );
+    const host = { info, checkpoint: base, architecture, shape, context };
+    return mergeDelta(host, { delta: resolve(context.baseDir, delta), out: resolve(context.baseDir, out) });
   },
   countTokens,
 };
@@ -127,17 +117,6 @@ function describe(checkpoint: CheckpointInfo, { packed = true }: Pick<OnnxParams
     },
   };
   return { info, tokenizer, shape, units: (tap) => unitsOf(shape, tap) };
-}
-
-/** Of a model with a delta: both are in its hash. */
-function adaptedInfo(info: ModelInfo, { hash, checkpoint: { tensors } }: OpenDelta): ModelInfo {
-  const all = [...tensors.values()].reduce((sum, { length }) => sum + length / 4, 0);
-  return {
-    ...info,
-    name: `${info.name}+${hash.slice(0, 8)}`,
-    parameters: all,
-    hash: { ...info.hash, weights: sha256(`${info.hash.weights}\n${hash}`) },
-  };
 }
 
 /** What decides a logit; which tokens begin and end a text does not. */

@@ -143,6 +143,17 @@ export async function openDelta(folder: string, host: DeltaHost): Promise<OpenDe
   };
 }
 
+/** Of a model with a delta: both are in its hash. */
+export function adaptedInfo(info: ModelInfo, { hash, checkpoint: { tensors } }: OpenDelta): ModelInfo {
+  const all = [...tensors.values()].reduce((sum, { length }) => sum + length / 4, 0);
+  return {
+    ...info,
+    name: `${info.name}+${hash.slice(0, 8)}`,
+    parameters: all,
+    hash: { ...info.hash, weights: sha256(`${info.hash.weights}\n${hash}`) },
+  };
+}
+
 /** Tensors of a float32 file. */
 function refsOf(path: string): Map<string, TensorRef> {
   using file = openFile(path);

@@ -1,22 +1,12 @@
 /** A model with a delta as a checkpoint of its own, in Hugging Face's layout, float32. */
 import { join } from "node:path";
-import { type Context, type MergedModel, UserError } from "../../../core/mod.ts";
+import { type MergedModel, UserError } from "../../../core/mod.ts";
 import type { Architecture } from "../architectures/architecture.ts";
 import { exists, hashFile, parseObject, readText } from "../weights/file.ts";
 import type { Checkpoint, TensorRef } from "../weights/types.ts";
 import { writeTensors, writeWhole, type WrittenTensor } from "../weights/write.ts";
+import { type DeltaHost, openDelta } from "./delta.ts";
 import { readTensor } from "./parameters.ts";
-
-export interface MergeOptions {
-  /** The model as it was. */
-  readonly base: Checkpoint;
-  /** The same with the delta. */
-  readonly adapted: Checkpoint;
-  readonly architecture: Architecture;
-  /** A folder that is not there yet. */
-  readonly out: string;
-  readonly task: string;
-}
 
 /** Files beside the weights that are taken as they are. */
 const COPIED = [
@@ -27,18 +17,20 @@ const COPIED = [
   "chat_template.jinja",
 ];
 
-/** Writes the checkpoint; it appears under its name only when it is whole.
- * @throws {UserError} where the model is one file, or `out` is there already. */
-export async function mergeInto(
-  { base, adapted, architecture, out, task }: MergeOptions,
-  context: Context,
+/** Writes the model with the delta into a folder that is not there yet; it appears under its name only when it is whole.
+ * @throws {UserError} as openDelta(), where the model is one file, or `out` is there already. */
+export async function mergeDelta(
+  host: DeltaHost,
+  { delta, out }: { readonly delta: string; readonly out: string },
 ): Promise<MergedModel> {
+  const { checkpoint: base, architecture, context, info } = host, task = `merge ${delta} into ${info.name}`;
   if (!exists(join(base.path, "config.json"))) {
     throw new UserError(
       `Cannot ${task}: ${base.path} is one file, wanted a folder with config.json and tokenizer.json to copy`,
     );
   }
   if (exists(out)) throw new UserError(`Cannot ${task}: ${out} is there already, wanted a new folder`);
+  const { checkpoint: adapted } = await openDelta(delta, host);
   const draft = `${out}.tmp`;
   if (exists(draft)) Deno.removeSync(draft, { recursive: true });
   Deno.mkdirSync(draft, { recursive: true });
