@@ -65,7 +65,7 @@ export const backend: ModelBackend<OnnxParams> = {
   async merge(params, { delta, out }, context) {
     const path = resolve(context.baseDir, params.path);
     const base = await openCheckpoint(path, context, { accept: known(path) });
-    const { info, shape } = describe(base), architecture = findArchitecture(info.architecture, path);
+    const { info, shape } = describe(base, params), architecture = findArchitecture(info.architecture, path);
     const host = { info, checkpoint: base, architecture, shape, context };
     return mergeDelta(host, { delta: resolve(context.baseDir, delta), out: resolve(context.baseDir, out) });
   },
@@ -139,8 +139,7 @@ const GENERATE = [
 async function openModel(params: OnnxParams, options: OpenOptions, context: Context): Promise<Model> {
   const path = resolve(context.baseDir, params.path);
   const checkpoint = await openCheckpoint(path, context, { accept: known(path) });
-  const { info, tokenizer, shape, units } = describe(checkpoint, params);
-  return createModel(checkpoint, describe(checkpoint), { params, options, context });
+  return createModel(checkpoint, describe(checkpoint, params), { params, options, context });
 }
 
 interface Opening {
