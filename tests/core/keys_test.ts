@@ -298,7 +298,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     ingredient: "a unit of an edit",
-    concerns: / (planted|doubled) /,
+    concerns: / (planted|doubled) (treated|identity)/,
     change: (setup) =>
       json(setup, UNITS, ({ units }) => {
         // The first becomes the last free one: those drawn between them move too, which are counted among the units that are not treated.
@@ -308,7 +308,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     ingredient: "the tap of an edit",
-    concerns: / (planted|doubled) /,
+    concerns: / (planted|doubled) (treated|identity)/,
     change: (setup) =>
       json(setup, UNITS, ({ units }) => {
         for (const each of units) each.tap = each.tap.replace("gate", "up");
@@ -316,7 +316,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     ingredient: "a unit more",
-    concerns: / (planted|doubled) /,
+    concerns: / (planted|doubled) (treated|identity)/,
     change: (setup) => json(setup, UNITS, ({ units }) => units.push({ tap: "layers.0.attn.q", units: [0] })),
   },
   {
@@ -388,7 +388,7 @@ const MUTATIONS: readonly Mutation[] = [
   {
     ingredient: "whether drawn units may be treated ones",
     concerns: / doubled random/,
-    change: ({ matrix }) => matrix.treatments[2].controls[0].exclude = false,
+    change: ({ matrix }) => matrix.treatments[2].controls[0].exclude = true,
   },
   {
     ingredient: "what drawn units are matched by",

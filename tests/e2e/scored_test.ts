@@ -135,14 +135,15 @@ Deno.test("the identity control edits the treated units and leaves every outcome
   }
 });
 
-Deno.test("sets of matched damage have at least as many units as the treatment, none of its own, and cost as much where they can", () => {
+Deno.test("sets of matched damage have units of their own, none of the treatment's, and cost about as much", () => {
   const [grown] = results.treatments.find(({ name }) => name === "food found")!.grown!;
   assertEquals([grown!.control, grown!.metric, grown!.sets.length], ["matchedDamage", "gold_logprob", 5]);
   for (const [i, { units, cost }] of grown!.sets.entries()) {
     const drawn = unitsOf(`matchedDamage ${i + 1}`);
     assertEquals([drawn.length, new Set(drawn).size], [units, units]);
-    assert(units >= 48 && !drawn.some((name) => names.includes(name)));
-    assert(units === 48 || Math.abs(cost - grown!.wanted) <= 0.5 * Math.abs(grown!.wanted), `${cost}`);
+    assert(units >= 1 && !drawn.some((name) => names.includes(name)));
+    // 0.005 nats, which a few units come near to.
+    assert(Math.abs(cost - grown!.wanted) <= 0.01, `${cost} for ${grown!.wanted}`);
   }
 });
 
