@@ -156,9 +156,9 @@ function tableLines(
 ): string[] {
   return [
     "\\begin{table}",
-    "\\centering\\footnotesize\\setlength{\\tabcolsep}{4pt}",
+    "\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}",
     `\\caption{${caption}}`,
-    `\\begin{tabular}{${columns}}`,
+    `\\begin{tabular}{@{}${columns}@{}}`,
     "\\toprule",
     line(head),
     "\\midrule",
@@ -191,7 +191,7 @@ function claimTables(results: Results): string[][] {
       ...stampsOf(results),
       escapeLatex(`${results.name}: hypotheses and verdicts. ${familiesText(results)}`),
     ].join(" "),
-    columns: "p{0.47\\linewidth}p{0.47\\linewidth}",
+    columns: "p{0.49\\linewidth}p{0.49\\linewidth}",
     head: ["Hypothesis", "Verdict"],
   });
 }

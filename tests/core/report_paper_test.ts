@@ -129,9 +129,9 @@ function checkTex(text: string): void {
   assertEquals(open, []);
   let columns = 0;
   for (const line of lines) {
-    // Letters, or paragraphs of a width.
+    // Letters, or paragraphs of a width; no gap at the ends.
     const spec = /\\begin\{tabular\}\{(.*)\}$/.exec(line)?.[1];
-    if (spec !== undefined) columns = spec.replaceAll(/p\{[^}]*\}/g, "p").length;
+    if (spec !== undefined) columns = spec.replaceAll("@{}", "").replaceAll(/p\{[^}]*\}/g, "p").length;
     const bare = line.replaceAll(/\\[\\{}$&#_%]/g, (mark) => mark === "\\\\" ? mark : "");
     let depth = 0;
     for (const mark of bare) {
