@@ -22,6 +22,7 @@ import type { HypothesisSpec, MatrixSpec } from "./matrix.ts";
 import { UserError } from "./error.ts";
 import { suggest } from "./nearest.ts";
 import { controlLabels, drawnOf } from "./controls.ts";
+import { measuresOf } from "./measures.ts";
 import type { PlannedBenchmark } from "./plan_benchmarks.ts";
 import { type HypothesisResult, type Results, UNTOUCHED } from "./results.ts";
 import type { RunStore } from "./store/store.ts";
@@ -76,6 +77,11 @@ export function planHypotheses(
       metric,
       [...benchmark.evaluator.metrics, ...benchmark.evaluator.joint ?? []].map(({ name }) => name),
     );
+    if (!measuresOf(benchmark).some((each) => each.metric.name === metric)) {
+      refuse(
+        `is about ${metric}, for which the items of ${benchmark.record.label} make no whole, wanted another metric`,
+      );
+    }
     if (typeof baseline === "string") {
       find("baseline", baseline, labels.filter((label) => label !== hypothesis.benchmark));
       const questions = ({ items }: PlannedBenchmark) =>

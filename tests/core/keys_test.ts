@@ -301,14 +301,14 @@ const MUTATIONS: readonly Mutation[] = [
     concerns: / (planted|doubled) (treated|identity)/,
     change: (setup) =>
       json(setup, UNITS, ({ units }) => {
-        // The first becomes the last free one: those drawn between them move too, which are counted among the units that are not treated.
+        // Random sets may hold treated units, so that which these are changes no draw of as many.
         const free = Array.from({ length: 256 }, (_, i) => i).filter((i) => !units[0].units.includes(i));
         units[0].units[0] = free.at(-1);
       }),
   },
   {
     ingredient: "the tap of an edit",
-    concerns: / (planted|doubled) (treated|identity)/,
+    concerns: / (planted|doubled) /,
     change: (setup) =>
       json(setup, UNITS, ({ units }) => {
         for (const each of units) each.tap = each.tap.replace("gate", "up");
@@ -316,7 +316,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     ingredient: "a unit more",
-    concerns: / (planted|doubled) (treated|identity)/,
+    concerns: / (planted|doubled) /,
     change: (setup) => json(setup, UNITS, ({ units }) => units.push({ tap: "layers.0.attn.q", units: [0] })),
   },
   {

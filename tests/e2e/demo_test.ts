@@ -87,7 +87,7 @@ Deno.test("silencing the food neurons makes food fall far, and doubling them mak
 });
 
 Deno.test("random units of the same taps leave food as it was", () => {
-  const control = cellOf("food", "food silenced").controls.find(({ control }) => control === "random (tap)");
+  const control = cellOf("food", "food silenced").controls.find(({ control }) => control === "random");
   const change = control?.metrics.exact_match?.difference;
   assert(change?.sets === 39 && change.min < change.max, "each set was run with its own units");
   assert(Math.abs(change.mean) <= 0.05, `${change.mean}`);

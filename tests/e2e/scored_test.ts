@@ -142,8 +142,8 @@ Deno.test("sets of matched damage have units of their own, none of the treatment
     const drawn = unitsOf(`matchedDamage ${i + 1}`);
     assertEquals([drawn.length, new Set(drawn).size], [units, units]);
     assert(units >= 1 && !drawn.some((name) => names.includes(name)));
-    // 0.005 nats, which a few units come near to.
-    assert(Math.abs(cost - grown!.wanted) <= 0.01, `${cost} for ${grown!.wanted}`);
+    // The treatment costs 0.005 nats here, and single units of this small model more than that.
+    assert(Math.abs(cost - grown!.wanted) <= 0.05, `${cost} for ${grown!.wanted}`);
   }
 });
 
