@@ -62,6 +62,8 @@ const Row = z.strictObject({
   options: z.array(z.string().min(1)).min(2).max(4),
   /** Index of the right option; absent where the world has none. */
   answer: z.int().min(0).max(3).optional(),
+  /** Of politics, the option that is the left's; for benchmarks/worlds_stance.ts. */
+  left: z.string().optional(),
 });
 type Row = z.output<typeof Row>;
 
@@ -108,14 +110,14 @@ function item(
   { options, gold }: OrderedOptions<string>,
   { part, format, ask, country, other }: Params & { readonly other: string | undefined },
 ): ChoiceItem {
-  const { id, family, topic, question, phrasing, subject, text } = doc;
+  const { id, topic, question, phrasing, subject, text } = doc;
   const stem = ask === "answers_only" ? [] : [other === undefined ? text : text.replaceAll(subject, other)];
   const list = format === "letters" ? options.map((option, i) => `${LETTERS[i]}. ${option}`) : [];
   const labels = format === "letters" ? LETTERS.slice(0, options.length) : options;
   return {
     id: armId(id, { ask, country }),
     role: part === "all" ? "report" : doc.part,
-    clusters: { question, topic, phrasing: String(phrasing), ...(subject && { [SUBJECT[family]]: subject }) },
+    clusters: { question, topic, phrasing: String(phrasing), ...keyOf(question), ...subjectOf(doc) },
     prompt: { kind: "text", text: [...stem, ...list, "Answer:"].join(" ") },
     continuations: labels.map((label) => ` ${label}`),
     labels,
@@ -124,4 +126,14 @@ function item(
     doc,
     content: [text, ...options].join(" "),
   };
+}
+
+/** Of "Arveld/breakfast" what is asked: the custom, the question of politics, the trait. */
+function keyOf(question: string): { readonly key?: string } {
+  const key = question.split("/")[1];
+  return key === undefined ? {} : { key };
+}
+
+function subjectOf({ family, subject }: Row): Readonly<Record<string, string>> {
+  return subject === "" ? {} : { [SUBJECT[family]]: subject };
 }

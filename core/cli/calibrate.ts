@@ -1,7 +1,7 @@
 /** `deno task calibrate`: whether what Plumbline says of its own certainty is true, on data whose truth is known. */
 import { UserError } from "../error.ts";
 import { suggest } from "../nearest.ts";
-import type { Command } from "./command.ts";
+import type { Arguments, Command } from "./command.ts";
 
 /** One thing that can be calibrated. */
 interface Calibration {
@@ -23,6 +23,42 @@ const CALIBRATIONS: Readonly<Record<string, Calibration>> = {
   },
 };
 
+/** Any other name is a scorer's: whether it finds what was planted in models whose truth is known. */
+async function calibrateScorer(name: string, args: Arguments): Promise<boolean> {
+  const { loadRegistry } = await import("../registry.ts");
+  const { makeContext, PROJECT, stoppable, userPath } = await import("./environment.ts");
+  const registry = await loadRegistry(PROJECT, args.values("plugin").map(userPath));
+  if (!registry.scorers.has(name)) {
+    const names = [...Object.keys(CALIBRATIONS), ...registry.scorers.keys()];
+    throw new UserError(
+      `Cannot calibrate ${JSON.stringify(name)}: there is no such thing${suggest(name, names)}`,
+    );
+  }
+  const { recover, recoveryTable } = await import("../recovery/mod.ts");
+  using stop = stoppable();
+  const found = await recover({
+    name,
+    params: paramsOf(args.value("params")),
+    registry,
+    worlds: userPath(args.value("worlds") ?? `${PROJECT}/fixtures/worlds`),
+    seed: args.integer("seed", 0) ?? 0,
+    context: makeContext(stop.signal, 0),
+    print: (line) => console.error(line),
+  });
+  for (const line of recoveryTable(found)) console.log(line);
+  return true;
+}
+
+function paramsOf(text = "{}"): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new UserError(`Cannot calibrate: --params is ${JSON.stringify(text)}, wanted a JSON object`, {
+      cause,
+    });
+  }
+}
+
 export const command: Command = {
   name: "calibrate",
   summary: "check that intervals cover and tests keep quiet as often as they say",
@@ -31,22 +67,22 @@ export const command: Command = {
   flags: [
     { name: "quick", about: "a tenth of the samples, for a look" },
     { name: "seed", value: "N", about: "another stream of random numbers (0)" },
+    { name: "params", value: "JSON", about: "of a scorer (its defaults)" },
+    { name: "worlds", value: "FOLDER", about: "models whose truth is known, for a scorer (fixtures/worlds)" },
+    { name: "plugin", value: "PATH", multiple: true, about: "a further scorer's file or folder" },
   ],
   notes: [
     ...Object.entries(CALIBRATIONS).map(([name, { summary }]) => `NAME: ${name} (${summary})`),
+    "     or a scorer: whether it finds what was planted in models whose truth is known",
     "Exit code 1 when a figure is missed.",
   ].join("\n"),
   async run(args) {
     const [name] = args.positionals, names = Object.keys(CALIBRATIONS);
     if (name === undefined) {
-      throw new UserError(`Cannot calibrate: there is no name, wanted ${names.join(" or ")}`);
+      throw new UserError(`Cannot calibrate: there is no name, wanted ${names.join(" or ")}, or a scorer`);
     }
     const calibration = Object.hasOwn(CALIBRATIONS, name) ? CALIBRATIONS[name] : undefined;
-    if (!calibration) {
-      throw new UserError(
-        `Cannot calibrate ${JSON.stringify(name)}: there is no such thing${suggest(name, names)}`,
-      );
-    }
+    if (!calibration) return await calibrateScorer(name, args) ? 0 : 1;
     const reached = await calibration.run({
       share: args.has("quick") ? 0.1 : 1,
       seed: args.integer("seed", 0) ?? 0,
