@@ -11,6 +11,8 @@ import type {
   StatementItem,
 } from "../../core/mod.ts";
 import { canonicalJson, findFiles, UserError } from "../../core/mod.ts";
+import { itemLines } from "../../fixtures/worlds/items.ts";
+import { drawWorld } from "../../fixtures/worlds/world.ts";
 import { SHARED_DATA } from "../support.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -22,6 +24,9 @@ for (const { name, isDirectory } of Deno.readDirSync(new URL("plugins", root))) 
   const plugin = (await import(new URL(`plugins/${name}/mod.ts`, root).href)).default;
   for (const evaluator of plugin.evaluators ?? []) evaluators.set(evaluator.name, evaluator);
 }
+
+const MADE = made();
+addEventListener("unload", () => Deno.removeSync(MADE, { recursive: true }));
 
 const names = [...Deno.readDirSync(new URL("benchmarks", root))].map(({ name }) => name)
   .filter((name) => name.endsWith(".ts")).sort();
@@ -131,8 +136,15 @@ function settings({ params }: Benchmark): unknown[] {
 }
 
 /** Own data lies in fixtures/, that of others in the shared folder. */
+/** Data of fixtures that are made on demand. */
+function made(): string {
+  const folder = Deno.makeTempDirSync();
+  Deno.writeTextFileSync(`${folder}/worlds.jsonl`, itemLines(drawWorld(0)));
+  return folder;
+}
+
 function find(benchmark: Benchmark, params: unknown): Record<string, FoundFile> | undefined {
-  for (const dir of [new URL("fixtures", root).pathname, SHARED_DATA]) {
+  for (const dir of [new URL("fixtures", root).pathname, MADE, SHARED_DATA]) {
     try {
       return findFiles(dir, benchmark.files(params), benchmark);
     } catch (error) {

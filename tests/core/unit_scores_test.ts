@@ -131,12 +131,13 @@ Deno.test("planRun() applies the run's limit to scored items too, which makes it
 
 Deno.test("run() edits the units that the scorer finds, in the treated cell and not in its controls", async () => {
   const log = newLog();
-  const planned = await scored({}, { log });
+  const controls = [{ use: "random", match: "tap", sets: 3, exclude: true }];
+  const planned = await scored({ controls }, { log });
   const results = await finish(planned);
-  const [treated, ...controls] = results.treatments[1]?.arms ?? [];
+  const [treated, ...sets] = results.treatments[1]?.arms ?? [];
   assertEquals(treated?.edits, [{ tap: GATE, units: [5, 6], op: "scale", value: 0 }]);
-  assertEquals(controls.length, 3);
-  for (const { edits } of controls) {
+  assertEquals(sets.length, 3);
+  for (const { edits } of sets) {
     assertEquals([edits[0]?.tap, edits[0]?.units.length], [GATE, 2]);
     assert(!edits[0]?.units.some((unit) => unit === 5 || unit === 6));
   }
@@ -366,7 +367,7 @@ Deno.test("planRun() refuses a selection that the scores cannot give, before a m
 
 Deno.test("run() names the treatment whose control finds too few units, and keeps the scores", async () => {
   const store = createMemoryStore();
-  const controls = [{ use: "random", match: "tap", sets: 1 }];
+  const controls = [{ use: "random", match: "tap", sets: 1, exclude: true }];
   const planned = await scored({ steps: steps(SCORE, { top: 32 }), controls });
   await assertRejects(
     () => finish(planned, store),
