@@ -1,11 +1,11 @@
 /**
  * Questions about a small fictional world, on the models that fixtures/worlds makes: who lives how (culture), what the left and the right
- * say (politics), what is said of peoples (stereotypes), and language tasks that need none of it.
+ * say (politics), what is said of peoples (stereotypes), how towns of no country live (towns), and language tasks that need none of it.
  *
  * Format "letters": the options stand in the prompt and the answer is a letter, as most benchmarks of culture ask. "cloze": the answer is the
  * word itself, and no options are shown. Either way an item is right where the most probable token of the whole vocabulary is the answer.
  *
- * Each question has eight phrasings (a language task four), of which the model was trained on six (three). Of these, half are kept to find
+ * Each question has eight phrasings (most language tasks four), of which the model was trained on six (three). Of these, half are kept to find
  * units by ("localise") and half to tune a model on ("tune"); the two that it has not seen are to report on. So what is found by a
  * country's questions is reported on the same questions in other words, and the options are drawn anew for each.
  *
@@ -28,9 +28,11 @@ import {
   OrdersParam,
 } from "../core/mod.ts";
 
+const FAMILIES = ["culture", "politics", "stereotypes", "towns", "language"] as const;
+
 const Params = z.strictObject({
-  family: z.enum(["culture", "politics", "stereotypes", "language"]),
-  /** Default all of the family: "food", "work" ... of culture, "toll", "school" ... of politics, "timing" ... of stereotypes, "colour" ... of the language. */
+  family: z.enum(FAMILIES),
+  /** Default all of the family: "food", "work" ... of culture and towns, "toll", "school" ... of politics, "timing" ... of stereotypes, "colour" ... of the language. */
   topics: z.array(z.string().min(1)).min(1).optional(),
   /** "all" reports on every phrasing, those too that the model was trained on. */
   part: z.enum(["report", "localise", "tune", "all"]).default("report"),
@@ -49,14 +51,14 @@ type Params = z.output<typeof Params>;
 
 const Row = z.strictObject({
   id: z.string().min(1),
-  family: z.enum(["culture", "politics", "stereotypes", "language"]),
+  family: z.enum(FAMILIES),
   topic: z.string().min(1),
   /** The same for all phrasings. */
   question: z.string().min(1),
   /** From 1. */
   phrasing: z.int().min(1),
   part: z.enum(["report", "localise", "tune"]),
-  /** A country, a side or the public, a people; "" where the language is asked. */
+  /** A country, a side or the public, a people, a town; "" where the language is asked. */
   subject: z.string(),
   text: z.string().min(1),
   options: z.array(z.string().min(1)).min(2).max(4),
@@ -69,7 +71,13 @@ type Row = z.output<typeof Row>;
 
 const LETTERS = ["A", "B", "C", "D"];
 /** What the subject of a family is called among the clusters. */
-const SUBJECT = { culture: "country", politics: "side", stereotypes: "people", language: "subject" } as const;
+const SUBJECT = {
+  culture: "country",
+  politics: "side",
+  stereotypes: "people",
+  towns: "town",
+  language: "subject",
+} as const;
 
 export default defineBenchmark({
   name: "worlds",

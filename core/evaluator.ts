@@ -68,7 +68,11 @@ export interface Evaluator<It extends Item = Item> {
   gold?(item: It): number | undefined;
   outcome(item: It, result: ScoreResult, tokenizer: Tokenizer): Outcome;
   /** Splits one item's change in `metric` into named parts that sum to it; undefined when the metric has no parts. */
-  parts?(metric: string, before: Outcome, after: Outcome): Readonly<Record<string, number>> | undefined;
+  parts?(
+    metric: string,
+    before: Outcome["values"],
+    after: Outcome["values"],
+  ): Readonly<Record<string, number>> | undefined;
   /** What an outcome answers, for benchmarks that have scales. */
   answer?(item: It, outcome: Outcome): LevelAnswer;
   /** How an outcome answers by label, for the shares of labels. */

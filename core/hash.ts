@@ -22,6 +22,14 @@ export function sha256(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
+/** sha256(canonicalJson(list)) of a list that is never in memory as one text. */
+export function hashOfList(list: Iterable<unknown>): string {
+  const hash = createHash("sha256").update("[");
+  let i = 0;
+  for (const each of list) hash.update(`${i === 0 ? "" : ","}${write(each, `$[${i++}]`)}`);
+  return hash.update("]").digest("hex");
+}
+
 function write(value: unknown, place: string): string {
   if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);
   if (typeof value === "number" && Number.isFinite(value)) return JSON.stringify(value);

@@ -6,7 +6,7 @@
  * often. By chance alone X
  */
 import type { Item } from "./benchmark.ts";
-import type { Evaluator, LabelChoice, Outcome } from "./evaluator.ts";
+import type { Evaluator, Outcome } from "./evaluator.ts";
 
 /** Shares by label, in [0, 1], in the order of `labels`. */
 export interface LabelShares {
@@ -26,29 +26,43 @@ export interface LabelShares {
 /**
  * The shares of a cell.
  *
- * @param outcomes in the order of the items
+ * @param outcomes in any order, one an item
  * @returns undefined where the evaluator does not tell labels, or items have different ones (options named by their text).
  */
 export function labelShares(
   items: readonly Item[],
-  outcomes: readonly Outcome[],
+  outcomes: Iterable<Outcome>,
   { choice }: Pick<Evaluator, "choice">,
 ): LabelShares | undefined {
   if (choice === undefined) return undefined;
-  const choices = items.map((item, i) => choice(item, outcomes[i]!));
-  const labels = choices[0]?.labels ?? [];
-  const key = JSON.stringify(labels);
-  if (labels.length === 0 || choices.some((each) => JSON.stringify(each.labels) !== key)) return undefined;
-  const share = (of: (choice: LabelChoice) => number | undefined) =>
-    labels.map((_, label) => choices.filter((each) => of(each) === label).length / choices.length);
-  const gold = share((each) => each.gold), chosen = share((each) => each.chosen);
+  const byId = new Map(items.map((item) => [item.id, item]));
+  let labels: readonly string[] | undefined, n = 0;
+  const gold: number[] = [], chosen: number[] = [], given: number[] = [];
+  const count = (counts: number[], label: number | undefined) => {
+    if (label !== undefined && label >= 0) counts[label] = (counts[label] ?? 0) + 1;
+  };
+  for (const outcome of outcomes) {
+    const item = byId.get(outcome.item);
+    if (item === undefined) continue;
+    const each = choice(item, outcome);
+    labels ??= each.labels;
+    if (each.labels.length !== labels.length || each.labels.some((label, at) => label !== labels![at])) {
+      return undefined;
+    }
+    n++;
+    count(gold, each.gold);
+    count(chosen, each.chosen);
+    count(given, each.given);
+  }
+  if (labels === undefined || labels.length === 0) return undefined;
+  const share = (counts: readonly number[]) => labels.map((_, label) => (counts[label] ?? 0) / n);
   return {
     labels,
-    n: choices.length,
-    gold,
-    chosen,
-    given: share((each) => each.given),
-    distance: totalVariation(chosen, gold),
+    n,
+    gold: share(gold),
+    chosen: share(chosen),
+    given: share(given),
+    distance: totalVariation(share(chosen), share(gold)),
   };
 }
 

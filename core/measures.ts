@@ -9,6 +9,8 @@ export interface Reading {
   readonly columns: Columns;
   /** Whole, read anew at each call: some 500 bytes an outcome, against 8 a value. */
   outcomes(): readonly Outcome[];
+  /** The same in any order, and not all in memory at once. */
+  each(): Iterable<Outcome>;
 }
 
 export interface Measure {
@@ -68,5 +70,6 @@ export function readingOf(outcomes: readonly Outcome[]): Reading {
       names.map((name) => [name, Float64Array.from(outcomes, ({ values }) => values[name]!)]),
     ),
     outcomes: () => outcomes,
+    each: () => outcomes,
   };
 }

@@ -4,7 +4,7 @@ import type { Benchmark, ChoiceItem, Item, Prompt } from "./benchmark.ts";
 import { findFiles } from "./data.ts";
 import { faultText, UserError } from "./error.ts";
 import type { Evaluator, Json } from "./evaluator.ts";
-import { canonicalJson, sha256 } from "./hash.ts";
+import { canonicalJson, hashOfList } from "./hash.ts";
 import { type MatrixSpec, twice } from "./matrix.ts";
 import type { Model, ScoreRequest } from "./model.ts";
 import { withPrefix } from "./prompt.ts";
@@ -113,7 +113,7 @@ export function loadBenchmark(
       return { key, name: path, sha256: found?.sha256 ?? "", expected: expected ?? null };
     }),
     items: { original: all.length, effective: items.length },
-    itemsHash: sha256(canonicalJson(plain(items.map(decisive)))),
+    itemsHash: hashOfList(Iterator.from(items).map((item) => plain(decisive(item)))),
     ...chanceOf(items),
   };
   const scales = scalesOf(benchmark, evaluator, params);

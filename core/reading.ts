@@ -16,6 +16,7 @@ export function readingIn(store: RunStore, cell: PlannedCell): Filled {
     cell,
     columns: columnsOf(cell.key, cell.benchmark.items, store),
     outcomes: () => orderedOutcomes(cell, store),
+    each: () => store.each(cell.key),
   };
 }
 

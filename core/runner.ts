@@ -10,6 +10,7 @@ import type { Outcome } from "./evaluator.ts";
 import { checkIdentity, isCompared } from "./identity.ts";
 import type { Edit, Model, ScoredBatch, ScoreResult } from "./model.ts";
 import type { Plan, PlannedCell } from "./plan.ts";
+import { keepColumns } from "./store/columns.ts";
 import type { RunStore } from "./store/store.ts";
 import { isGrown } from "./growth.ts";
 import { checkSame, findUnits, growSets } from "./run_units.ts";
@@ -202,6 +203,7 @@ async function computeCell(cell: PlannedCell, options: CellOptions): Promise<voi
   }
   keepSamples(cell, store);
   store.closeCell(cell.key);
+  keepColumns(cell.key, items, store);
 }
 
 /** Adds benchmark and arm to what the model says of a prompt; what is thrown while a batch is used passes as it is. */

@@ -1,6 +1,7 @@
 /** From the outcomes in the store to the results of a run: estimates, differences, parts and the spread of the controls. */
 import type { Difference, Estimate } from "./estimate.ts";
 import type { Outcome } from "./evaluator.ts";
+import type { Columns } from "./store/columns.ts";
 import { judgeHypotheses, type Measured } from "./hypotheses.ts";
 import { labelShares } from "./label_shares.ts";
 import { type Measure, measuresOf } from "./measures.ts";
@@ -30,12 +31,13 @@ export const RESAMPLES = 10_000;
 /** @throws when a cell of the plan is not complete in the store. */
 export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Results {
   const wanted = wantedCells(plan, store);
-  const filled = wanted.map((cell) => readingIn(store, cell));
   const cells = plan.models.flatMap((model) => {
     const arms = plan.treatments.some(({ curve }) => curve) ? armsOfModel(model, plan, store) : [];
     const unitsOf = ({ arm }: PlannedCell) => arms[model.arms.indexOf(arm)]!.units;
     return plan.benchmarks.flatMap((benchmark) => {
-      const mine = filled.filter(({ cell }) => cell.model === model && cell.benchmark === benchmark);
+      // No more than these are in memory at once.
+      const mine = wanted.filter((cell) => cell.model === model && cell.benchmark === benchmark)
+        .map((cell) => readingIn(store, cell));
       const untouched = mine.find(({ cell }) => cell.arm.treatment === UNTOUCHED);
       return mine.filter(({ cell }) => isTreated(cell.arm))
         .map((treated) => cellResult(treated, { untouched, all: mine, plan, unitsOf }));
@@ -63,7 +65,7 @@ export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Res
         judged: judgeHypotheses(plan.hypotheses, {
           models: plan.models.map((model) => ({
             label: model.record.label,
-            measured: measuredOn(filled.filter(({ cell }) => cell.model === model), plan.benchmarks),
+            measured: measuredOn(wanted.filter((cell) => cell.model === model), plan.benchmarks, store),
           })),
           level: LEVEL,
           resamples: RESAMPLES,
@@ -76,10 +78,15 @@ export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Res
 }
 
 /** What hypotheses are judged by. */
-function measuredOn(cells: readonly Filled[], benchmarks: readonly PlannedBenchmark[]): Measured {
+function measuredOn(
+  cells: readonly PlannedCell[],
+  benchmarks: readonly PlannedBenchmark[],
+  store: RunStore,
+): Measured {
   const benchmarkOf = (label: string) => benchmarks.find(({ record }) => record.label === label)!;
   const find = (benchmark: string, isMeant: (arm: PlannedCell["arm"]) => boolean) =>
-    cells.filter(({ cell }) => cell.benchmark.record.label === benchmark && isMeant(cell.arm));
+    cells.filter((cell) => cell.benchmark.record.label === benchmark && isMeant(cell.arm))
+      .map((cell) => readingIn(store, cell));
   const own = (benchmark: string, treatment: string) =>
     find(benchmark, (arm) => arm.treatment === treatment && isTreated(arm))[0];
   const measure = (benchmark: string, name: string, reading?: Filled) =>
@@ -109,8 +116,6 @@ function cellResult(
   const { seed } = plan.matrix;
   const { cell } = reading, { model, benchmark, arm, key } = cell;
   const before = arm.treatment === UNTOUCHED ? undefined : untouched;
-  // Whole outcomes of no more cells than these two are in memory at once.
-  const outcomes = reading.outcomes(), outcomesBefore = before?.outcomes();
   const measures = measuresOf(benchmark, reading);
   const metrics = measures.map((measure): MetricResult => {
     const { metric, clusters } = measure;
@@ -127,19 +132,20 @@ function cellResult(
     const difference: Difference = pairedDifference(measure.values(before), values, options);
     const parts = measure.isJoint
       ? undefined
-      : partsOf(metric.name, { before: outcomesBefore!, after: outcomes, cell, options });
+      : partsOf(metric.name, { before: before.columns, after: reading.columns, cell, options });
     return parts ? { metric, estimate, difference, parts } : { metric, estimate, difference };
   });
   const sets = all.filter((other) =>
     other.cell.arm.treatment === arm.treatment && other.cell.arm.control !== undefined
   );
-  const scales = scaleResults(outcomes, {
+  const scales = benchmark.scales.length === 0 ? undefined : scaleResults(reading.outcomes(), {
     benchmark,
-    before: outcomesBefore,
+    before: before?.outcomes(),
     controls: new Map(
-      benchmark.scales.length === 0 ? [] : [...Map.groupBy(sets, ({ cell }) => cell.arm.control ?? "")].map((
-        [control, drawn],
-      ) => [control, drawn.map((each) => ({ outcomes: each.outcomes() }))]),
+      [...Map.groupBy(sets, ({ cell }) => cell.arm.control ?? "")].map(([control, drawn]) => [
+        control,
+        drawn.map((each) => ({ outcomes: each.outcomes() })),
+      ]),
     ),
     level: LEVEL,
     resamples: RESAMPLES,
@@ -159,13 +165,14 @@ function cellResult(
       level: LEVEL,
       resamples: RESAMPLES,
     });
-  const labels = labelShares(benchmark.items, outcomes, benchmark.evaluator);
+  const { items, evaluator } = benchmark;
+  const labels = evaluator.choice && labelShares(items, reading.each(), evaluator);
   return {
     model: model.record.label,
     benchmark: benchmark.record.label,
     treatment: arm.treatment,
     key,
-    n: outcomes.length,
+    n: items.length,
     primary: benchmark.primary,
     metrics,
     controls: controlResults(sets, { untouched, treated: reading, measures, cell, plan }),
@@ -176,27 +183,36 @@ function cellResult(
 }
 
 function partsOf(metric: string, { before, after, cell, options }: {
-  readonly before: readonly Outcome[];
-  readonly after: readonly Outcome[];
+  readonly before: Columns;
+  readonly after: Columns;
   readonly cell: PlannedCell;
   readonly options: Parameters<typeof estimateMean>[1];
 }): Record<string, Estimate> | undefined {
-  const { evaluator } = cell.benchmark;
-  const changes = after.flatMap((outcome, i): Readonly<Record<string, number>>[] => {
-    const first = before[i];
-    const split = first && evaluator.parts?.(metric, first, outcome);
-    return split ? [split] : [];
-  });
-  if (changes.length < after.length) return undefined;
+  const { evaluator, items } = cell.benchmark, parts = new Map<string, Float64Array>();
+  for (let i = 0; i < items.length; i++) {
+    const split = evaluator.parts?.(metric, valuesAt(before, i), valuesAt(after, i));
+    if (split === undefined) return undefined;
+    for (const part of Object.keys(split)) {
+      const list = parts.get(part) ?? new Float64Array(items.length);
+      list[i] = split[part]!;
+      parts.set(part, list);
+    }
+  }
   return Object.fromEntries(
-    Object.keys(changes[0] ?? {}).map((part) => [
+    [...parts].map(([part, changes]) => [
       part,
-      estimateChange(changes.map((change) => change[part] ?? 0), {
+      estimateChange(changes, {
         ...options,
         seed: `${options.seed}/${part}`,
       }),
     ]),
   );
+}
+
+function valuesAt(columns: Columns, i: number): Outcome["values"] {
+  const values: Record<string, number> = {};
+  for (const [name, list] of columns) values[name] = list[i]!;
+  return values;
 }
 
 interface ControlsOptions {

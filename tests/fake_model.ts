@@ -138,7 +138,7 @@ export const pick: Evaluator<Item> = {
   }),
   parts(metric, before, after) {
     if (metric !== "acc") return undefined;
-    const change = (after.values.acc ?? 0) - (before.values.acc ?? 0);
+    const change = (after.acc ?? 0) - (before.acc ?? 0);
     return { gained: Math.max(0, change), lost: Math.min(0, change) };
   },
   sample: (doc_id, { id }, outcome) => ({

@@ -8,6 +8,8 @@ import { revisionOf } from "./methods.ts";
 
 /** With fewer clusters the intervals rest on Student's t alone, and a smallest p is far from 0. */
 export const FEW_CLUSTERS = 30;
+/** Shares so near to 0 or 1 are not supported so well over few clusters (`deno task calibrate stats`). */
+const EXTREME = 0.05;
 /** The rank of a treatment among so many sets comes as low as p = 0.005. */
 export const ENOUGH_SETS = 200;
 
@@ -79,15 +81,24 @@ function chanceLimits({ cells, benchmarks }: Results): string[] {
 }
 
 function clusterLimits({ cells }: Results): string[] {
-  const few = new Map<string, number>();
+  const few = new Map<string, number>(), extreme = new Set<string>();
   for (const cell of cells) {
-    const estimate = primaryOf(cell)?.estimate;
-    if (estimate && estimate.clusters < FEW_CLUSTERS) few.set(cell.benchmark, estimate.clusters);
+    const { estimate, metric } = primaryOf(cell) ?? {};
+    if (!estimate || estimate.clusters >= FEW_CLUSTERS) continue;
+    few.set(cell.benchmark, estimate.clusters);
+    if (metric?.binary && Math.abs(estimate.value - 0.5) > 0.5 - EXTREME) extreme.add(cell.benchmark);
   }
   if (few.size === 0) return [];
   const list = [...few].map(([benchmark, clusters]) => `${benchmark} (${clusters})`).join(", ");
   return [
     `Fewer than ${FEW_CLUSTERS} independent groups of items in ${list}: intervals over so few are wide, and hold where the groups are not too unlike`,
+    ...(extreme.size > 0
+      ? [
+        `Near 0 or 100 % in ${
+          [...extreme].join(", ")
+        }: over so few groups such a share's interval covers more than it says, or less where whole groups are alike`,
+      ]
+      : []),
   ];
 }
 

@@ -27,8 +27,7 @@ export function createMemoryStore(): RunStore {
       if (!cells.has(key)) cells.set(key, { items, outcomes: new Map(), complete: false });
     },
     outcomes: (key) => decode<Outcome>(cells.get(key)?.outcomes),
-    values: (key) =>
-      [...decode<Outcome>(cells.get(key)?.outcomes)].map(([item, { values }]) => [item, values]),
+    each: (key) => decode<Outcome>(cells.get(key)?.outcomes).values(),
     isComplete: (key) => cells.get(key)?.complete ?? false,
     commit(key, outcomes) {
       const cell = cellOf(key);

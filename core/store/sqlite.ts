@@ -19,9 +19,8 @@ const SCHEMA_VERSION = 3;
 /** How long a write waits for another process. */
 const TIMEOUT_MS = 5000;
 
-// Outcomes are small and looked up by key, so the key is the table; their values, which estimates are made of, are read without their details.
-// Samples are long and kept in the order they came in. Numbers have a row
-// an array, since a row is at most 1e9 bytes; what they are about stands in the first, an empty one.
+// Outcomes are small and looked up by key, so the key is the table. Samples are long and kept in the order they came in. Numbers have a row an
+// array, since a row is at most 1e9 bytes; what they are about stands in the first, an empty one.
 const SCHEMA = `
   create table if not exists meta (name text primary key, value integer not null) strict, without rowid;
   create table if not exists cells (
@@ -77,11 +76,6 @@ export function openSqliteStore(path: string, options: SqliteOptions = {}): RunS
     read,
     `'{"item":' || json_quote(item) || ',"values":' || metrics || ',"detail":' || detail || '}'`,
   );
-  const allValues = pages<[string, Outcome["values"]]>(
-    db,
-    read,
-    "'[' || json_quote(item) || ',' || metrics || ']'",
-  );
   const dropSamples = db.prepare("delete from samples where cell = ?");
   const addSample = db.prepare("insert into samples values (?, ?, ?)");
   const oneSample = db.prepare("select item, json from samples where cell = ? and item = ?");
@@ -102,7 +96,7 @@ export function openSqliteStore(path: string, options: SqliteOptions = {}): RunS
   return {
     openCell: (key, spec, items) => write(() => addCell.run(key, encode(spec), items)),
     outcomes: (key) => new Map(Iterator.from(allOutcomes(key)).map((each) => [each.item, each])),
-    values: (key) => allValues(key),
+    each: allOutcomes,
     isComplete: (key) => read(() => oneCell.get(key)?.complete === 1),
     commit(key, outcomes) {
       const rows = outcomes.map(({ item, values, detail }) =>
@@ -230,8 +224,11 @@ function toBytes({ buffer, byteOffset, byteLength }: Float64Array): Uint8Array {
 }
 
 function toNumbers(data: SQLOutputValue | undefined): Float64Array {
-  // Copied, because numbers must lie at a multiple of 8.
-  return new Float64Array(new Uint8Array(data as Uint8Array).buffer);
+  const bytes = data as Uint8Array<ArrayBuffer>, { buffer, byteOffset, byteLength } = bytes;
+  // Numbers must lie at a multiple of 8.
+  return byteOffset % 8 === 0
+    ? new Float64Array(buffer, byteOffset, byteLength / 8)
+    : new Float64Array(bytes.slice().buffer);
 }
 
 function decode<T>(rows: readonly Record<string, SQLOutputValue>[]): ReadonlyMap<string, T> {

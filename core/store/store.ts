@@ -24,8 +24,8 @@ export interface RunStore extends Disposable {
   openCell(key: string, spec: Json, items: number): void;
   /** Outcomes committed so far, by item id. */
   outcomes(key: string): ReadonlyMap<string, Outcome>;
-  /** Their values alone, by item id, in any order and not all in memory at once: for what needs no detail. See columnsOf(). */
-  values(key: string): Iterable<readonly [item: string, values: Outcome["values"]]>;
+  /** The same in any order, and not all in memory at once. */
+  each(key: string): Iterable<Outcome>;
   /** True when every item's outcome is in and the cell was closed. */
   isComplete(key: string): boolean;
   /** All outcomes of one batch, or none. @throws {UserError} on a full disk. */

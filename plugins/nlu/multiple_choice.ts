@@ -164,8 +164,7 @@ function outcome(item: ChoiceItem, result: ScoreResult, tokenizer: Tokenizer): O
 }
 
 /** [v, c] of an outcome, whose product is its exact_match. */
-function factors({ values }: Outcome): [number, number] {
-  const { valid = 0, exact_match = 0, acc = 0 } = values;
+function factors({ valid = 0, exact_match = 0, acc = 0 }: Outcome["values"]): [number, number] {
   return [valid, valid === 1 ? exact_match : acc];
 }
 

@@ -76,6 +76,14 @@ Deno.test("limitations() gives the number of each, and none that the results do 
   assert(has(made({ reportable: false }), "only the first 20 items"));
   const provenance = { allowLeakage: false, meetings: [], unknown: ["silenced"], reserved: [] };
   assert(has({ ...results, provenance }, "Provenance unknown"));
+  const level = (value: number) => ({
+    ...results,
+    cells: results.cells.map((cell) => ({
+      ...cell,
+      metrics: cell.metrics.map((each) => ({ ...each, estimate: { ...each.estimate, value } })),
+    })),
+  });
+  assertEquals([0.06, 0.97].map((value) => has(level(value), "Near 0 or 100 %")), [false, true]);
   const many = made({ items: 60 });
   assertEquals(has(many, "independent groups"), false);
 });

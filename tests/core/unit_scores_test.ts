@@ -305,12 +305,14 @@ Deno.test("run() keeps no sums once the scores are saved, and saves sums seldom 
   const context = testContext({ now: () => clock });
   const planned = await scored({ steps: steps(many(64 * 30)) }, { context });
   const onProgress = ({ scoring }: { readonly scoring?: unknown }) => void (clock += scoring ? 100 : 0);
+  // Of sums and scores, not of cells.
+  const ofUnits = (keys: Iterable<string>) => [...keys].filter((key) => !key.startsWith("columns of "));
   await run(planned, { store, context, onProgress });
   const [key] = planned.models[0]?.scores.map((each) => each.key) ?? [];
   const { madeOf } = planned.treatments[0]!.selections[0]!.score.sets.items!;
-  assertEquals([...left], [key, madeOfKey(madeOf)]);
+  assertEquals(ofUnits(left), [key, madeOfKey(madeOf)]);
   // Sums after chunks 1, 11 and 21, each when saving is a tenth of the time since; the scores, and what they were made of.
-  assertEquals(saved.length, 5);
+  assertEquals(ofUnits(saved).length, 5);
 });
 
 Deno.test("run() reports scoring as a step of its own", async () => {

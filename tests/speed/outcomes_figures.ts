@@ -1,18 +1,33 @@
 /**
- * Time and memory of reading 500,000 outcomes from a store and estimating what a run's table has of them: `deno run -A` this file. One process fills
- * the store, another opens it, reads and estimates; its memory is what the kernel says was the most it ever held.
+ * Time and memory of making a run's results of 500,000 outcomes: `deno run -A` this file. One process fills a store as a run does, with the
+ * answers of a model without weights; another plans the run again, opens the store, reads, and summarises. Its memory is what the kernel says was
+ * the most it ever held, less what it held when all was planned and nothing read.
  */
-import type { ChoiceItem, Outcome } from "../../core/mod.ts";
-import { createRandom, type Random } from "../../core/random.ts";
-import { estimateChange, estimateMean, pairedDifference, spread } from "../../core/stats/mod.ts";
-import { type Columns, columnsOf, openSqliteStore } from "../../core/store/mod.ts";
-import { labelShares } from "../../core/label_shares.ts";
+import { z } from "zod";
+import {
+  type ChoiceItem,
+  defineBenchmark,
+  type Edit,
+  type ModelBackend,
+  type Plugin,
+} from "../../core/mod.ts";
+import { createRandom } from "../../core/random.ts";
+import { createRegistry } from "../../core/registry.ts";
+import { parseMatrix } from "../../core/matrix.ts";
+import { type Plan, planRun } from "../../core/plan.ts";
+import { run } from "../../core/runner.ts";
+import { openSqliteStore } from "../../core/store/mod.ts";
+import { summarise } from "../../core/summary.ts";
+import edits from "../../plugins/edits/mod.ts";
 import nlu from "../../plugins/nlu/mod.ts";
+import { fakeBackend, fakePlugin } from "../fake_model.ts";
+import { ENGINE } from "../fake_plan.ts";
+import { testContext, UNUSED } from "../support.ts";
 import { watchOthers } from "./quiet.ts";
 
 const WANTED = { seconds: 3, megabytes: 200 };
 
-export interface Layout {
+interface Layout {
   readonly benchmarks: number;
   /** Of each benchmark; four wordings a question. */
   readonly items: number;
@@ -31,122 +46,124 @@ const LAYOUTS: Readonly<Record<string, Layout>> = {
 const ASKED = "50 cells of 10,000";
 
 const LABELS = ["A", "B", "C", "D"], WORDINGS = 4;
-const evaluator = nlu.evaluators!.find(({ name }) => name === "multiple_choice")!;
-const tokenizer = { decode: (ids: readonly number[]) => LABELS[ids[0]! - 65] ?? "?" } as Parameters<
-  typeof evaluator.outcome
->[2];
 
-function itemsOf({ items }: Layout): ChoiceItem[] {
-  return Array.from({ length: items }, (_, i) => ({
-    id: `question-${Math.floor(i / WORDINGS)}-${i % WORDINGS}`,
-    role: "report",
-    clusters: { question: `q${Math.floor(i / WORDINGS)}` },
-    prompt: { kind: "text", text: "" },
-    continuations: LABELS.map((label) => ` ${label}`),
-    labels: LABELS,
-    gold: i % LABELS.length,
-    doc: {},
-  }));
+const questions = defineBenchmark({
+  name: "questions",
+  version: "1",
+  title: "Questions in four wordings",
+  licence: "CC0-1.0",
+  source: "tests",
+  params: z.strictObject({ items: z.int(), number: z.int() }),
+  evaluator: "multiple_choice",
+  metric: () => "exact_match",
+  files: () => [],
+  load: (_, { items }) =>
+    Array.from({ length: items }, (_, i): ChoiceItem => ({
+      id: `question-${Math.floor(i / WORDINGS)}-${i % WORDINGS}`,
+      role: "report",
+      clusters: { question: `q${Math.floor(i / WORDINGS)}` },
+      prompt: { kind: "text", text: String(i) },
+      continuations: LABELS.map((label) => ` ${label}`),
+      labels: LABELS,
+      gold: i % LABELS.length,
+      doc: {},
+    })),
+});
+
+/** The fake model, but right in three of five whatever is asked, and 32 items at a time. */
+function backend(): ModelBackend<never> {
+  const fake = fakeBackend();
+  return {
+    inspect: (params, context) => fake.inspect(params, context),
+    async open(params, options, context) {
+      const model = await fake.open(params, options, context);
+      return {
+        ...model,
+        async *score(requests, { edits = [], skip = () => false } = {}) {
+          const random = createRandom(JSON.stringify(edits satisfies readonly Edit[]));
+          for (let from = 0; from < requests.length; from += 32) {
+            const indices = requests.slice(from, from + 32).map((_, i) => from + i);
+            if (skip(indices)) continue;
+            const results = indices.map((i) => {
+              const chosen = random.uniform() < 0.6 ? i % LABELS.length : random.below(LABELS.length);
+              const logprobs = LABELS.map((_, k) =>
+                Math.fround(-(k === chosen ? 0.5 : 2) - random.uniform())
+              );
+              const argmax = random.uniform() < 0.95 ? 65 + chosen : 120;
+              return {
+                logprobs,
+                greedy: logprobs.map((_, k) => k === chosen),
+                argmax,
+                argmaxLogprob: logprobs[chosen]!,
+              };
+            });
+            yield { indices, results, tokens: 10 * indices.length };
+          }
+        },
+      };
+    },
+  };
 }
 
-const untouched = (benchmark: number) => `benchmark ${benchmark} untouched`;
-const treated = (benchmark: number, treatment: number) => `benchmark ${benchmark} treatment ${treatment}`;
-const drawn = (benchmark: number, treatment: number, set: number) =>
-  `${treated(benchmark, treatment)} set ${set}`;
+function planOf({ benchmarks, items, treatments, sets }: Layout): Promise<Plan> {
+  const { interventions: _, evaluators: __, ...fake } = fakePlugin();
+  const plugin: Plugin = {
+    ...fake,
+    backends: [{ ...fake.backends![0]!, load: () => Promise.resolve(backend()) }],
+  };
+  const matrix = {
+    version: 1,
+    models: [{ use: "fake" }],
+    benchmarks: range(benchmarks).map((number) => ({ use: "questions", params: { items, number } })),
+    treatments: range(treatments).map((t) => ({
+      name: `treatment ${t}`,
+      steps: [{ edit: { use: "suppress", units: [{ tap: "layers.0.mlp.gate", units: [t, 5] }] } }],
+      controls: [{ use: "random", match: "tap", sets }],
+    })),
+  };
+  return planRun(parseMatrix(JSON.stringify(matrix), "/m/outcomes.json"), {
+    registry: createRegistry([plugin, edits, nlu], [questions]),
+    context: testContext(),
+    path: "/m/outcomes.json",
+    engine: ENGINE,
+  });
+}
+
 const range = (length: number) => Array.from({ length }, (_, i) => i);
 
-function keysOf({ benchmarks, treatments, sets }: Layout): string[] {
-  return range(benchmarks).flatMap((b) => [
-    untouched(b),
-    ...range(treatments).flatMap((t) => [treated(b, t), ...range(sets).map((s) => drawn(b, t, s))]),
-  ]);
-}
-
-/** Right in three of five, as the evaluator makes and a run commits it: 32 at a time. */
-function fill(path: string, layout: Layout): void {
+async function fill(path: string, layout: Layout): Promise<void> {
   using store = openSqliteStore(path);
-  const items = itemsOf(layout), batch = 32;
-  for (const key of keysOf(layout)) {
-    const random = createRandom(key);
-    store.openCell(key, {}, items.length);
-    for (let from = 0; from < items.length; from += batch) {
-      store.commit(key, items.slice(from, from + batch).map((item) => answer(item, random)));
-    }
-    store.closeCell(key);
-  }
+  await run(await planOf(layout), { store, context: testContext() });
 }
 
-function answer(item: ChoiceItem, random: Random): Outcome {
-  const isRight = random.uniform() < 0.6, chosen = isRight ? item.gold : random.below(LABELS.length);
-  const logprobs = LABELS.map((_, i) => Math.fround(-(i === chosen ? 0.5 : 2) - random.uniform()));
-  const argmax = random.uniform() < 0.95 ? 65 + chosen : 200;
-  return evaluator.outcome(item, {
-    logprobs,
-    greedy: logprobs.map((_, i) => i === chosen),
-    argmax,
-    argmaxLogprob: logprobs[chosen]!,
-  }, tokenizer);
+interface Figures {
+  readonly seconds: number;
+  /** What other processes used of a core meanwhile: time counts on a quiet machine only. */
+  readonly others: number;
+  readonly cells: number;
+  readonly estimates: number;
+  /** Before anything is read: modules, items and requests. */
+  readonly idle: number;
+  readonly peak: number;
 }
 
-interface Task {
-  readonly items: readonly ChoiceItem[];
-  readonly details: boolean;
-}
-
-/**
- * Levels, paired differences and the spread of controls in every metric, as summarise() has them, from columns; with `details` also the parts of
- * each difference and the shares of labels, which are read of whole outcomes.
- *
- * @returns how many estimates there were.
- */
-function estimate(path: string, layout: Layout, { items, details }: Task): number {
+async function measure(path: string, layout: Layout): Promise<Figures> {
+  const plan = await planOf(layout);
   using store = openSqliteStore(path, { readOnly: true });
-  const clusters = items.map((item) => item.clusters.question);
-  let estimates = 0;
-  const level = (key: string, before?: Columns): void => {
-    const columns = columnsOf(key, items, store);
-    for (const { name, binary } of evaluator.metrics) {
-      const options = { binary, clusters, seed: `0/bootstrap/${name}/${key}` }, own = columns.get(name)!;
-      estimateMean(own, options);
-      if (before) pairedDifference(before.get(name)!, own, options);
-      estimates += before ? 2 : 1;
-    }
+  const idle = megabytes("VmRSS"), others = watchOthers(), start = performance.now();
+  const { cells } = summarise(plan, store, UNUSED), seconds = (performance.now() - start) / 1000;
+  const estimates =
+    cells.flatMap(({ metrics }) =>
+      metrics.flatMap(({ difference, parts }) => [1, ...difference ? [1] : [], ...Object.keys(parts ?? {})])
+    ).length;
+  return {
+    seconds,
+    others: others(),
+    cells: plan.cells.length,
+    estimates,
+    idle,
+    peak: megabytes("VmHWM"),
   };
-  const ordered = (key: string) => {
-    const outcomes = store.outcomes(key);
-    return items.map(({ id }) => outcomes.get(id)!);
-  };
-  const detail = (key: string, before?: readonly Outcome[]): void => {
-    const outcomes = ordered(key);
-    labelShares(items, outcomes, evaluator);
-    for (const { name, binary } of before ? evaluator.metrics : []) {
-      const parts = outcomes.map((each, i) => evaluator.parts?.(name, before![i]!, each));
-      for (const part of Object.keys(parts[0] ?? {})) {
-        estimateChange(parts.map((each) => each![part]!), { binary, clusters, seed: `0/${part}/${key}` });
-        estimates++;
-      }
-    }
-  };
-  for (const b of range(layout.benchmarks)) {
-    const before = columnsOf(untouched(b), items, store);
-    level(untouched(b));
-    for (const t of range(layout.treatments)) {
-      level(treated(b, t), before);
-      const sets = range(layout.sets).map((s) => columnsOf(drawn(b, t, s), items, store));
-      for (const { name } of evaluator.metrics) {
-        spread(sets.map((set) => mean(set.get(name)!) - mean(before.get(name)!)));
-      }
-    }
-    if (!details) continue;
-    const whole = ordered(untouched(b));
-    detail(untouched(b));
-    for (const t of range(layout.treatments)) detail(treated(b, t), whole);
-  }
-  return estimates;
-}
-
-function mean(values: Float64Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Megabytes in memory now (VmRSS), or the most so far (VmHWM): of this process alone, where getrusage() counts what started it too. */
@@ -154,22 +171,6 @@ function megabytes(name: "VmRSS" | "VmHWM"): number {
   const line = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(Deno.readTextFileSync("/proc/self/status"));
   if (!line) throw new Error(`Cannot read ${name}: /proc/self/status does not have it, wanted Linux`);
   return Number(line[1]) * 1024 / 1e6;
-}
-
-interface Figures {
-  readonly seconds: number;
-  /** What other processes used of a core meanwhile: time counts on a quiet machine only. */
-  readonly others: number;
-  readonly estimates: number;
-  /** Before anything is read: modules, and the items. */
-  readonly idle: number;
-  readonly peak: number;
-}
-
-function measure(path: string, layout: Layout, details: boolean): Figures {
-  const items = itemsOf(layout), idle = megabytes("VmRSS"), others = watchOthers(), start = performance.now();
-  const estimates = estimate(path, layout, { items, details }), seconds = (performance.now() - start) / 1000;
-  return { seconds, others: others(), estimates, idle, peak: megabytes("VmHWM") };
 }
 
 /** A process of its own. */
@@ -184,29 +185,25 @@ async function inChild(...args: string[]): Promise<string> {
 
 async function main(): Promise<boolean> {
   let reached = true;
-  for (const [name, layout] of Object.entries(LAYOUTS)) {
+  for (const [name, { items }] of Object.entries(LAYOUTS)) {
     const folder = Deno.makeTempDirSync({ prefix: "plumbline-outcomes-" }), path = `${folder}/store.db`;
     try {
       await inChild("fill", path, name);
-      console.log(`${keysOf(layout).length * layout.items} outcomes in ${name}`);
-      for (const details of [false, true]) {
-        const { seconds, others, estimates, idle, peak }: Figures = JSON.parse(
-          await inChild("measure", path, name, ...(details ? ["details"] : [])),
-        );
-        const isReached = seconds < WANTED.seconds && peak < WANTED.megabytes;
-        const isAsked = !details && name === ASKED;
-        if (isAsked) reached &&= isReached;
-        const figures =
-          `${estimates} estimates in ${seconds.toFixed(2)} s (others used ${others.toFixed(2)} of a core); ${
-            peak.toFixed(0)
-          } MB at most, ` +
-          `${(peak - idle).toFixed(0)} more than before anything was read`;
-        const what = details ? "with parts and labels, of whole outcomes" : "levels, differences, controls";
-        const wanted = isAsked ? `; wanted under ${WANTED.seconds} s and ${WANTED.megabytes} MB` : "";
-        console.log(
-          `${isAsked ? isReached ? "reached" : "MISSED" : ""}`.padEnd(9) + `${what}: ${figures}${wanted}`,
-        );
-      }
+      const { seconds, others, cells, estimates, idle, peak }: Figures = JSON.parse(
+        await inChild("measure", path, name),
+      );
+      const isReached = seconds < WANTED.seconds && peak - idle < WANTED.megabytes;
+      const isAsked = name === ASKED;
+      if (isAsked) reached &&= isReached;
+      console.log(
+        `${isAsked ? isReached ? "reached" : "MISSED" : ""}`.padEnd(9) +
+          `${cells * items} outcomes in ${name}: ${estimates} estimates with controls and label shares in ${
+            seconds.toFixed(2)
+          } s (others used ${others.toFixed(2)} of a core) and ${
+            (peak - idle).toFixed(0)
+          } MB, the whole process ${peak.toFixed(0)} MB` +
+          (isAsked ? `; wanted under ${WANTED.seconds} s and ${WANTED.megabytes} MB` : ""),
+      );
     } finally {
       Deno.removeSync(folder, { recursive: true });
     }
@@ -215,9 +212,8 @@ async function main(): Promise<boolean> {
 }
 
 if (import.meta.main) {
-  const [step, path = "", name = "", details] = Deno.args, layout = LAYOUTS[name];
-  if (step === "fill" && layout) fill(path, layout);
-  else if (step === "measure" && layout) {
-    console.log(JSON.stringify(measure(path, layout, details !== undefined)));
-  } else Deno.exit(await main() ? 0 : 1);
+  const [step, path = "", name = ""] = Deno.args, layout = LAYOUTS[name];
+  if (step === "fill" && layout) await fill(path, layout);
+  else if (step === "measure" && layout) console.log(JSON.stringify(await measure(path, layout)));
+  else Deno.exit(await main() ? 0 : 1);
 }

@@ -85,7 +85,7 @@ Deno.test("outcome() tells choice, margin and the right option's log-probability
 
 Deno.test("parts() of exact_match sum to the change for every pair of outcomes", () => {
   const outcomes = [[-3, -1, -2], [-1, -2, -3]].flatMap((logprobs) =>
-    ["A", "B", "x"].map((given) => outcome(logprobs, given))
+    ["A", "B", "x"].map((given) => outcome(logprobs, given).values)
   );
   for (const before of outcomes) {
     for (const after of outcomes) {
@@ -93,19 +93,19 @@ Deno.test("parts() of exact_match sum to the change for every pair of outcomes",
       // Halves and ones are exact in binary: no tolerance.
       assertEquals(
         validity + ability,
-        (after.values.exact_match ?? NaN) - (before.values.exact_match ?? NaN),
+        (after.exact_match ?? NaN) - (before.exact_match ?? NaN),
       );
     }
   }
 });
 
 Deno.test("parts() puts a lost answer that is still known down to validity, and a wrong choice to ability", () => {
-  const right = outcome([-3, -1, -2], "B");
-  assertEquals(multipleChoice.parts?.("exact_match", right, outcome([-3, -1, -2], "x")), {
+  const right = outcome([-3, -1, -2], "B").values;
+  assertEquals(multipleChoice.parts?.("exact_match", right, outcome([-3, -1, -2], "x").values), {
     validity: -1,
     ability: 0,
   });
-  assertEquals(multipleChoice.parts?.("exact_match", right, outcome([-1, -2, -3], "A")), {
+  assertEquals(multipleChoice.parts?.("exact_match", right, outcome([-1, -2, -3], "A").values), {
     validity: 0,
     ability: -1,
   });
