@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { canonicalJson, sha256 } from "../../core/hash.ts";
+import { canonicalJson, hashOfList, sha256 } from "../../core/hash.ts";
 
 Deno.test("canonicalJson() sorts members and leaves no space when objects are nested", () => {
   const value = { b: [1, 1e21, -0.5, null, true], a: { "é": "€\n", Z: 1e-7 } };
@@ -40,4 +40,12 @@ Deno.test("sha256() equals the standard's digest when given text or bytes", () =
   const digest = "3c48591d8d098a4538f5e013dfcf406e948eac4d3277b10bf614e295d6068179";
   assertEquals(sha256("héllo"), digest);
   assertEquals(sha256(new TextEncoder().encode("héllo")), digest);
+});
+
+Deno.test("hashOfList() is the hash of the list's one text, and names the place of what is no JSON", () => {
+  const lists: readonly unknown[][] = [[], [1], [{ b: 1, a: ["é"] }, null, "x"]];
+  for (const list of lists) {
+    assertEquals(hashOfList(Iterator.from(list)), sha256(canonicalJson(list)));
+  }
+  assertThrows(() => hashOfList([1, { a: NaN }]), TypeError, "$[1].a");
 });
