@@ -103,7 +103,7 @@ function drawUnits(
   if (count > free) {
     const from = runs.length === 1 ? runs[0]?.tap : `${runs.length} taps`;
     throw new UserError(
-      `Cannot draw a control of ${count} units from ${from}: ${free} are free, wanted at least ${count}`,
+      `Cannot draw a control of ${count} units from ${from}: ${free} are free, wanted at least ${count} or other "controls" of the treatment`,
     );
   }
   const ranks = random.sample(free, count).sort((a, b) => a - b);

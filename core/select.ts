@@ -163,7 +163,7 @@ export function rankControl(treated: readonly Unit[], options: RankOptions): Uni
     throw new UserError(
       `Cannot choose ${units} of ${place} for control ${
         JSON.stringify(name)
-      }: ${pool.length} of those scored are free, wanted at least ${count}`,
+      }: ${pool.length} of those scored are free, wanted at least ${count} or other "controls" of the treatment`,
     );
   }).map(({ tap, index }): Unit => ({ tap, index })).sort(compareUnits);
 }

@@ -104,7 +104,7 @@ Deno.test("rankControl() counts a unit named twice once, sums groups or takes on
   assertThrows(
     () => rankControl(three, options),
     UserError,
-    'Cannot choose 3 units of layers.0.mlp.gate for control "c": 1 of those scored are free, wanted at least 3',
+    'Cannot choose 3 units of layers.0.mlp.gate for control "c": 1 of those scored are free, wanted at least 3 or other "controls" of the treatment',
   );
 });
 
@@ -216,7 +216,11 @@ Deno.test("planRun() refuses a scored control that cannot have enough units, bef
   const few = "of layers.0.mlp.gate for control";
   // Two gates of 16: half of each can be matched by the other half.
   const cases: [Record<string, unknown>, Record<string, unknown>, string][] = [
-    [given(9), {}, `cannot choose 9 units ${few} "otherTask": 7 of those scored are free, wanted at least 9`],
+    [
+      given(9),
+      {},
+      `cannot choose 9 units ${few} "otherTask": 7 of those scored are free, wanted at least 9 or other "controls" of the treatment`,
+    ],
     [top({ top: 17 }), {}, few],
     [top({ top: 9, per: "tap" }), {}, few],
     [top({ top: 17 }), { match: "count" }, "cannot choose 17 units of mlp.gate"],
