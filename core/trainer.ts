@@ -22,8 +22,8 @@ export type Trained =
     /** Layers that have targets; default all. */
     readonly layers?: readonly number[];
   }
-  /** Whole weights. A block is "layers.N.attn" (the four projections), "layers.N.mlp" (the three), "layers.N.norms", "layers.N" (all of these),
-   * with "*" for every N, "embed", "unembed", "norm" (the last one), or "all". */
+  /** Whole weights. A block is "layers.N.attn" (the four projections), "layers.N.mlp" (the three), one of either ("layers.N.mlp.out"),
+   * "layers.N.norms", "layers.N" (all of these), with "*" for every N, "embed", "unembed", "norm" (the last one), or "all". */
   | { readonly kind: "full"; readonly blocks: readonly string[] }
   /** The input embedding of one token, which starts as `start`, [width], or as it is. The output matrix keeps its row. */
   | { readonly kind: "embedding"; readonly token: number; readonly start?: readonly number[] };

@@ -189,7 +189,11 @@ function planFull(
       : [...placed].filter(([name]) => pattern.test(name)).flatMap(([, names]) => names);
     if (matching.length === 0) {
       const state = block === "unembed" && tied ? "; its output matrix is its embedding" : "";
-      const known = new Set([...placed.keys()].flatMap((name) => [name, name.replace(/\.\w+$/, "")]));
+      const known = new Set(
+        [...placed.keys()].flatMap((name) =>
+          name.split(".").map((_, i, parts) => parts.slice(0, i + 1).join("."))
+        ),
+      );
       throw new UserError(
         `Cannot ${task}: block ${JSON.stringify(block)} matches no weight${state}${
           suggest(block, ["all", ...known])
@@ -230,7 +234,7 @@ function blocksOf(
   };
   put("embed", [architecture.embed]);
   for (const { name, layer, site } of modulesOf(architecture, shape)) {
-    put(site ? `layers.${layer}.${site.split(".")[0]}` : "unembed", [`${name}.weight`, `${name}.bias`]);
+    put(site ? `layers.${layer}.${site}` : "unembed", [`${name}.weight`, `${name}.bias`]);
   }
   for (let layer = 0; layer < shape.layers; layer++) {
     const at = architecture.layer(layer);
