@@ -137,3 +137,22 @@ Deno.test("units that nothing trained belongs to are refused, as are those of no
     low.startsWith('Cannot train gqa: examples of group "food" reach units alone and parameters are "lora"'),
   );
 });
+
+Deno.test("of a unit that is reached where one projection is trained, that projection's numbers alone change", async () => {
+  await using model = await open(folder("gqa"));
+  const examples = caseOf("lora").examples.map((example) => ({ ...example, group: "masked" }));
+  await using trainer = await trainerOf(model, caseOf("lora"), {
+    parameters: { kind: "full", blocks: ["layers.1.mlp.out"] },
+    optimizer: { learningRate: 0.01 },
+    schedule: { kind: "constant" },
+    steps: 3,
+    examples,
+    reach: { masked: [{ tap: "layers.1.mlp.gate", index: 79 }] },
+  });
+  const [name, ...others] = [...trainer.values().keys()];
+  assertEquals([name, ...others], [`${LAYER}mlp.down_proj.weight`]);
+  const before = trainer.values().get(name!)!.values.slice();
+  for await (const _ of trainer.run());
+  const { values, shape: [, columns] } = trainer.values().get(name!)!;
+  values.forEach((value, i) => assertEquals(value !== before[i], i % columns! === 79));
+});
