@@ -67,7 +67,8 @@ export interface Evaluator<It extends Item = Item> {
   /** Index of an item's right continuation, where there is one; scorers that compare answers need it. */
   gold?(item: It): number | undefined;
   outcome(item: It, result: ScoreResult, tokenizer: Tokenizer): Outcome;
-  /** Splits one item's change in `metric` into named parts that sum to it; undefined when the metric has no parts. */
+  /** Splits one item's change in `metric` into named parts that sum to it; undefined when the metric has no parts. The values are those of the
+   * metrics that every item of the cell has. */
   parts?(
     metric: string,
     before: Outcome["values"],

@@ -27,6 +27,7 @@ export interface LabelShares {
  * The shares of a cell.
  *
  * @param outcomes in any order, one an item
+ * @throws when an outcome is missing.
  * @returns undefined where the evaluator does not tell labels, or items have different ones (options named by their text).
  */
 export function labelShares(
@@ -54,6 +55,7 @@ export function labelShares(
     count(chosen, each.chosen);
     count(given, each.given);
   }
+  if (n < items.length) throw new Error(`${items.length - n} outcomes are missing`);
   if (labels === undefined || labels.length === 0) return undefined;
   const share = (counts: readonly number[]) => labels.map((_, label) => (counts[label] ?? 0) / n);
   return {

@@ -202,8 +202,8 @@ async function computeCell(cell: PlannedCell, options: CellOptions): Promise<voi
     signal.throwIfAborted();
   }
   keepSamples(cell, store);
-  store.closeCell(cell.key);
   keepColumns(cell.key, items, store);
+  store.closeCell(cell.key);
 }
 
 /** Adds benchmark and arm to what the model says of a prompt; what is thrown while a batch is used passes as it is. */

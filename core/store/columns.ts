@@ -20,7 +20,7 @@ export function columnsOf(key: string, items: Items, store: RunStore): Columns {
 }
 
 /**
- * Keeps the columns of a cell that is complete, for whom columnsOf() need not look at outcomes again, one by one. These do not change any more.
+ * Keeps the columns of a cell that has all its outcomes, for whom columnsOf() need not look at these again, one by one. They do not change any more.
  *
  * @throws when an outcome is missing.
  */

@@ -13,7 +13,7 @@ export interface RunSummary {
   readonly treatments: readonly string[];
 }
 
-/** Long lists of numbers, and what says how to read them: sums and scores of units. */
+/** Long lists of numbers, and what says how to read them: sums and scores of units, columns of cells. */
 export interface Numbers {
   readonly about: Json;
   readonly arrays: readonly Float64Array[];

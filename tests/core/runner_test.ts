@@ -4,6 +4,7 @@ import { prettyJson } from "../../core/report/json.ts";
 import type { Results } from "../../core/results.ts";
 import { run } from "../../core/runner.ts";
 import { estimateMean, pairedDifference } from "../../core/stats/mod.ts";
+import { columnsOf } from "../../core/store/columns.ts";
 import { createMemoryStore } from "../../core/store/memory.ts";
 import type { RunStore } from "../../core/store/store.ts";
 import { summarise } from "../../core/summary.ts";
@@ -52,6 +53,11 @@ Deno.test("run() opens each model once with the taps of all its edits and comput
   assertEquals(counts.computedCells, distinct);
   assertEquals(log.batches.length, distinct * 24 / 4);
   assertEquals(counts.tokens, distinct * 24 * 10);
+  for (const { key, benchmark: { items } } of planned.cells) {
+    const blind = { ...store, each: () => [] };
+    assertEquals(columnsOf(key, items, blind), columnsOf(key, [...items], store), "columns are kept");
+    assertEquals(columnsOf(key, items, blind).get("acc")?.length, 24);
+  }
 });
 
 Deno.test("run() computes nothing again and opens no model when all is in the store", async () => {
