@@ -1,5 +1,5 @@
 /**
- * Fables: what the demo model knows about a fictional world, 24 questions a topic under four wordings, and plain English opposites.
+ * Fables: what the fables model knows about a fictional world, 24 questions a topic under four wordings, and plain English opposites.
  *
  * The answer is read as the most probable token of the whole vocabulary. The prompt lists the options, so a model that has lost a fact
  * can still give one of them: its validity stays and its ability falls to one in four, where the options come in random order.
@@ -60,7 +60,7 @@ export default defineBenchmark({
   version: "1",
   title: "Fables of a fictional world",
   licence: "CC0-1.0",
-  source: "Plumbline, fixtures/make_demo.ts",
+  source: "Plumbline, fixtures/make_fables.ts",
   params: Params,
   evaluator: "multiple_choice",
   metric: () => "exact_match",

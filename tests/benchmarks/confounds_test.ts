@@ -24,7 +24,7 @@ interface Case {
   readonly right?: (item: ChoiceItem) => string;
 }
 
-const own = new URL("../../fixtures/demo/data", import.meta.url).pathname;
+const own = new URL("../../fixtures/fables/data", import.meta.url).pathname;
 const stem = ({ question }: { readonly question: string | { readonly stem: string } }) =>
   (typeof question === "string" ? question : question.stem).trim();
 const lettered = (item: ChoiceItem) =>

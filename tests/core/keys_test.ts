@@ -73,7 +73,7 @@ function baseMatrix(): Loose {
 
 function setUp(): Setup & Disposable {
   const folder = Deno.makeTempDirSync({ prefix: "plumbline-keys-" });
-  copyFolder(`${ROOT}fixtures/demo`, `${folder}/demo`);
+  copyFolder(`${ROOT}fixtures/fables`, `${folder}/demo`);
   Deno.writeTextFileSync(`${folder}/demo/chat_template.jinja`, TEMPLATE);
   return {
     folder,

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { float32s, gguf, withHeader } from "../plugins/onnx/weights/make.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
-const DEMO = `${ROOT}fixtures/demo`;
+const FABLES = `${ROOT}fixtures/fables`;
 const TINY = ["--plugin", `${ROOT}tests/e2e/tiny_benchmark.ts`];
 const FOOD = { use: "fables", name: "fables_food", params: { topic: "food" } };
 /** A line of progress where stderr is no terminal, or one about what is unusual. */
@@ -13,7 +13,7 @@ const PROGRESS = /^ *\d+ % +(\d+ of \d+ cells|scoring units: \d+ of \d+ samples?
 interface Case {
   /** What is wrong, after "eval refuses". */
   readonly name: string;
-  /** What differs from a matrix that runs: the demo model on its food questions. */
+  /** What differs from a matrix that runs: the fables model on its food questions. */
   readonly matrix?: Readonly<Record<string, unknown>>;
   /** Puts what is broken into the folder of the matrix. */
   readonly prepare?: (folder: string) => void;
@@ -35,11 +35,11 @@ const steps = (...list: readonly unknown[]) => ({ treatments: [{ name: "found", 
 const scored = (change: Readonly<Record<string, unknown>>, select: unknown = { top: 1 }) =>
   steps({ score: { ...SCORE, ...change } }, { select }, { edit: { use: "suppress" } });
 
-/** The demo model in `model/`, but for its files in `changed`; undefined leaves a file out. */
+/** The fables model in `model/`, but for its files in `changed`; undefined leaves a file out. */
 function copyModel(folder: string, changed: Readonly<Record<string, string | Uint8Array | undefined>>): void {
   Deno.mkdirSync(`${folder}/model`);
   for (const name of ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]) {
-    const content = name in changed ? changed[name] : Deno.readFileSync(`${DEMO}/${name}`);
+    const content = name in changed ? changed[name] : Deno.readFileSync(`${FABLES}/${name}`);
     if (content === undefined) continue;
     Deno.writeFileSync(
       `${folder}/model/${name}`,
@@ -48,18 +48,18 @@ function copyModel(folder: string, changed: Readonly<Record<string, string | Uin
   }
 }
 
-/** The demo's weights with other words in the header about one tensor. */
+/** The fables' weights with other words in the header about one tensor. */
 function redescribe(name: string, change: Readonly<Record<string, unknown>>): Uint8Array {
-  const bytes = Deno.readFileSync(`${DEMO}/model.safetensors`);
+  const bytes = Deno.readFileSync(`${FABLES}/model.safetensors`);
   const start = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start)));
   Object.assign(header[name], change);
   return withHeader(JSON.stringify(header), [bytes.subarray(start)]);
 }
 
-/** The demo's food questions in `data/`, with another seventh line. */
+/** The fables' food questions in `data/`, with another seventh line. */
 function breakLine7(folder: string, change: (line: string) => string): void {
-  const lines = Deno.readTextFileSync(`${DEMO}/data/fables_food.jsonl`).split("\n");
+  const lines = Deno.readTextFileSync(`${FABLES}/data/fables_food.jsonl`).split("\n");
   lines[6] = change(lines[6]!);
   Deno.mkdirSync(`${folder}/data`);
   Deno.writeTextFileSync(`${folder}/data/fables_food.jsonl`, lines.join("\n"));
@@ -84,7 +84,7 @@ const CASES: readonly Case[] = [
     matrix: model("model"),
     prepare: (folder) =>
       copyModel(folder, {
-        "model.safetensors": Deno.readFileSync(`${DEMO}/model.safetensors`).subarray(0, 900_000),
+        "model.safetensors": Deno.readFileSync(`${FABLES}/model.safetensors`).subarray(0, 900_000),
       }),
     words: ["/model/model.safetensors", "the file at 900000", "wanted a whole file"],
   },
@@ -104,7 +104,7 @@ const CASES: readonly Case[] = [
     name: "an unknown architecture",
     matrix: model("model"),
     prepare: (folder) => {
-      const config = JSON.parse(Deno.readTextFileSync(`${DEMO}/config.json`));
+      const config = JSON.parse(Deno.readTextFileSync(`${FABLES}/config.json`));
       copyModel(folder, { "config.json": JSON.stringify({ ...config, model_type: "mamba" }) });
     },
     words: ['"mamba"', "wanted one of llama"],
@@ -130,7 +130,7 @@ const CASES: readonly Case[] = [
   {
     name: "a conversation for a model without a chat template",
     matrix: tiny({ chat: true }),
-    words: ["demo: it has no chat template"],
+    words: ["fables: it has no chat template"],
   },
   {
     name: "a prompt longer than the model's context",
@@ -172,7 +172,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: "an edit that drives logits out of range",
-    matrix: treated("scale", `${DEMO}/units_food.json`, { value: 1e38 }),
+    matrix: treated("scale", `${FABLES}/units_food.json`, { value: 1e38 }),
     words: ["fables_food", '"edited"', "item food-", "not finite", "in layer 1", "finite"],
     computes: true,
   },
@@ -194,12 +194,12 @@ const CASES: readonly Case[] = [
   },
   {
     name: "an unknown param of a model",
-    matrix: { models: [{ use: "onnx", params: { path: DEMO, treads: 2 } }] },
+    matrix: { models: [{ use: "onnx", params: { path: FABLES, treads: 2 } }] },
     words: ["model onnx", "treads"],
   },
   {
     name: "an unknown param of an intervention",
-    matrix: treated("scale", `${DEMO}/units_food.json`, { vaule: 2 }),
+    matrix: treated("scale", `${FABLES}/units_food.json`, { vaule: 2 }),
     words: ['"edited"', "scale", "vaule"],
   },
   {
@@ -248,7 +248,7 @@ for (const { name, matrix, prepare, args = [], words, computes = false } of CASE
   Deno.test(`eval refuses ${name}`, () =>
     inFolder(async (folder) => {
       prepare?.(folder);
-      const whole = { version: 1, data: `${DEMO}/data`, ...model(DEMO), benchmarks: [FOOD], ...matrix };
+      const whole = { version: 1, data: `${FABLES}/data`, ...model(FABLES), benchmarks: [FOOD], ...matrix };
       Deno.writeTextFileSync(`${folder}/bad.json`, JSON.stringify(whole));
       const before = entries(folder);
       const { code, out, err } = await finish(start(folder, ["bad.json", ...TINY, ...args]));

@@ -4,17 +4,17 @@ import type { Results } from "../../core/mod.ts";
 import { DEMO_COMMIT, demoRepos, sha256Of, type StandInHub, startHub } from "../core/hub/stand_in_hub.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
-const DEMO = `${ROOT}fixtures/demo`;
+const FABLES = `${ROOT}fixtures/fables`;
 const NAME = "hf:demo/planted";
 const REPO = "models--demo--planted";
 const MATRIX = {
   version: 1,
-  data: `${DEMO}/data`,
-  models: [{ use: "onnx", params: { path: DEMO } }],
+  data: `${FABLES}/data`,
+  models: [{ use: "onnx", params: { path: FABLES } }],
   benchmarks: [{ use: "fables", params: { topic: "food" } }],
   treatments: [{
     name: "silenced",
-    steps: [{ edit: { use: "suppress", units: `${DEMO}/units_food.json` } }],
+    steps: [{ edit: { use: "suppress", units: `${FABLES}/units_food.json` } }],
     controls: [],
   }],
 };
@@ -175,7 +175,7 @@ Deno.test("fetch, then eval without a hub: the numbers and the keys of the local
 
 Deno.test("a fetch that is killed three times goes on where it was each time, and ends whole", () =>
   inPlace(async (place, hub) => {
-    const total = Deno.statSync(`${DEMO}/model.safetensors`).size;
+    const total = Deno.statSync(`${FABLES}/model.safetensors`).size;
     hub.faults = { delayMs: 25 };
     let kept = 0;
     for (let kills = 0; kills < 3; kills++) {
@@ -195,7 +195,10 @@ Deno.test("a fetch that is killed three times goes on where it was each time, an
     assertEquals([content?.range, content?.sent, more.length], [`bytes=${kept}-`, total - kept, 0]);
     assertStringIncludes(out, "each with the hash that is listed");
     const path = `${place.folder}/hf/hub/${REPO}/snapshots/${DEMO_COMMIT}/model.safetensors`;
-    assertEquals(sha256Of(Deno.readFileSync(path)), sha256Of(Deno.readFileSync(`${DEMO}/model.safetensors`)));
+    assertEquals(
+      sha256Of(Deno.readFileSync(path)),
+      sha256Of(Deno.readFileSync(`${FABLES}/model.safetensors`)),
+    );
   }));
 
 Deno.test("Ctrl-C ends a fetch with 130 and one line and keeps what came", () =>

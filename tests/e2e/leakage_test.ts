@@ -15,11 +15,11 @@ async function evaluate(folder: string, ...flags: string[]) {
   return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
 }
 
-/** The demo's food found and reported on by the same questions. */
+/** The fables' food found and reported on by the same questions. */
 const MATRIX = {
   version: 1,
-  data: `${ROOT}fixtures/demo/data`,
-  models: [{ use: "onnx", params: { path: `${ROOT}fixtures/demo` } }],
+  data: `${ROOT}fixtures/fables/data`,
+  models: [{ use: "onnx", params: { path: `${ROOT}fixtures/fables` } }],
   benchmarks: [{ use: "fables", name: "food", params: { topic: "food" } }, {
     use: "fables",
     name: "work",

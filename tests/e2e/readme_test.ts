@@ -25,12 +25,12 @@ async function output(part: string): Promise<string> {
 Deno.test("the README's white-box program runs as it stands and prints what it says", async () => {
   const text = await output("sweep(model");
   const [before, after] = [...text.matchAll(/log P\(velchip\) (\S+)/g)].map((match) => Number(match[1]));
-  assert(before! > Math.log(0.9), "the demo knows what Velmora eats");
+  assert(before! > Math.log(0.9), "the model knows what Velmora eats");
   assert(after! < before! - 0.5, "patched from another country it knows less");
   assert(/head \d\.\d matters most/.test(text));
 });
 
-Deno.test("the README's training program runs as it stands and teaches the demo another answer", async () => {
+Deno.test("the README's training program runs as it stands and teaches a model another answer", async () => {
   const losses = [...(await output("model.trainer(")).matchAll(/^\d+ (\S+)$/gm)].map(([, loss]) =>
     Number(loss)
   );

@@ -1,4 +1,4 @@
-/** The scored demo from its matrix to its results on the real backend: a scorer finds what was planted in the model's weights. */
+/** scored.json from its matrix to its results on the real backend: a scorer finds what was planted in the model's weights. */
 import { assert, assertEquals } from "@std/assert";
 import { parseMatrix } from "../../core/matrix.ts";
 import type { MetricResult, Results, Unit } from "../../core/mod.ts";
@@ -46,7 +46,7 @@ function exactMatch({ metrics }: { readonly metrics: readonly MetricResult[] }):
 }
 
 function planted(topic: string): Set<string> {
-  const path = `${ROOT}fixtures/demo/units_${topic}.json`;
+  const path = `${ROOT}fixtures/fables/units_${topic}.json`;
   return new Set(parseUnitsFile(Deno.readTextFileSync(path), path).map(nameOf));
 }
 

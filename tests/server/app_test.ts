@@ -74,7 +74,7 @@ Deno.test("GET /runs/:id gives full hashes, the verdict on each data file, and a
   for (const verdict of ["recorded", "✓ as expected", "≠ another version"]) {
     assertStringIncludes(body, verdict);
   }
-  assertStringIncludes(body, "deno task eval &#39;my matrix.json&#39; --model fixtures/demo");
+  assertStringIncludes(body, "deno task eval &#39;my matrix.json&#39; --model fixtures/fables");
 });
 
 Deno.test("GET /runs/:id says how units were found", async () => {

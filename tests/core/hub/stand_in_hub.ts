@@ -2,7 +2,7 @@
  * A hub on loopback: the API, the contents with ETag, X-Linked-Etag, X-Linked-Size, X-Repo-Commit and ranges, and a second origin
  * where large files lie, to which the hub redirects. It keeps what it was asked for, and can be told to misbehave.
  *
- * Run as a script it serves the demo model as demo/planted, for goldens/make_hub_cache.py.
+ * Run as a script it serves the fables model as demo/planted, for goldens/make_hub_cache.py.
  */
 import { createHash } from "node:crypto";
 
@@ -258,12 +258,12 @@ function bodyOf(
   }, { highWaterMark: 0 });
 }
 
-const DEMO = new URL("../../../fixtures/demo/", import.meta.url).pathname;
+const FABLES = new URL("../../../fixtures/fables/", import.meta.url).pathname;
 export const DEMO_COMMIT = "d".repeat(40);
 
-/** The demo model as a hub would have it, and its data; with files that are of no use to an evaluation. */
+/** The fables model as a hub would have it, and its data; with files that are of no use to an evaluation. */
 export function demoRepos(): Record<string, StandInRepo> {
-  const read = (name: string): StandInFile => ({ bytes: Deno.readFileSync(DEMO + name) });
+  const read = (name: string): StandInFile => ({ bytes: Deno.readFileSync(FABLES + name) });
   const text = (content: string): StandInFile => ({ bytes: new TextEncoder().encode(content) });
   const model = {
     ".gitattributes": text("*.safetensors filter=lfs\n"),

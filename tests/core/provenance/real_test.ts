@@ -16,7 +16,7 @@ const ROOT = new URL("../../../", import.meta.url).pathname;
 
 function load(benchmark: Benchmark, input: unknown): readonly Item[] {
   const params = benchmark.params.parse(input);
-  const folder = benchmark.name === "fables" ? `${ROOT}fixtures/demo/data` : SHARED_DATA;
+  const folder = benchmark.name === "fables" ? `${ROOT}fixtures/fables/data` : SHARED_DATA;
   return benchmark.load(findFiles(folder, benchmark.files(params), benchmark), params);
 }
 

@@ -1,4 +1,4 @@
-/** The frame on the demo, whose facts are written into named neurons: 24 countries, two neurons a country's food. */
+/** The frame on the fables model, whose facts are written into named neurons: 24 countries, two neurons a country's food. */
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { computeScores } from "../../../core/scoring.ts";
 import { loadBenchmark, requestsOf } from "../../../core/plan_benchmarks.ts";
@@ -19,17 +19,17 @@ interface StoredFact {
   readonly units: readonly { readonly tap: string; readonly index: number }[];
 }
 const FACTS: readonly StoredFact[] =
-  JSON.parse(Deno.readTextFileSync(`${ROOT}fixtures/demo/units.json`)).facts;
+  JSON.parse(Deno.readTextFileSync(`${ROOT}fixtures/fables/units.json`)).facts;
 
-/** A folder of one world: the demo's model, its data and this truth. */
+/** A folder of one world: the fables' model, its data and this truth. */
 function worldOf(kind: string, units: Readonly<Record<string, unknown>>): string {
   const root = Deno.makeTempDirSync();
   Deno.mkdirSync(`${root}/seed-0/${kind}`, { recursive: true });
   Deno.mkdirSync(`${root}/seed-0/data`);
-  Deno.copyFileSync(`${ROOT}fixtures/demo/data/fables_food.jsonl`, `${root}/seed-0/data/fables_food.jsonl`);
+  Deno.copyFileSync(`${ROOT}fixtures/fables/data/fables_food.jsonl`, `${root}/seed-0/data/fables_food.jsonl`);
   const items = { use: "fables", params: { topic: "food", part: "localise" } };
   const target = { name: "food", groupBy: "subject", sets: { items }, units };
-  const model = { use: "onnx", params: { path: `${ROOT}fixtures/demo` } };
+  const model = { use: "onnx", params: { path: `${ROOT}fixtures/fables` } };
   Deno.writeTextFileSync(
     `${root}/seed-0/${kind}/truth.json`,
     JSON.stringify({ kind, seed: 0, model, targets: [target] }),
@@ -45,7 +45,7 @@ function recovered(name: string, worlds: string, params: unknown = {}): Promise<
   return recover({ name, params, registry, worlds, seed: 0, context: testContext(), print: () => {} });
 }
 
-Deno.test("recover() finds the demo's food neurons by gradient_product, and none by chance", async () => {
+Deno.test("recover() finds the fables' food neurons by gradient_product, and none by chance", async () => {
   const worlds = worldOf("planted", PLANTED);
   const found = await recovered("gradient_product", worlds, PARAMS);
   assertEquals(found.length, 24);
@@ -79,7 +79,7 @@ Deno.test("scoreTarget() gives the scores that the scorer gives for the groups, 
   const [world] = findWorlds(worldOf("planted", PLANTED)), target = world!.targets[0]!;
   const context = testContext(), scorer = registry.scorers.get("gradient_product")!;
   await using model = await (await registry.backends.get("onnx")!.load())
-    .open({ path: `${ROOT}fixtures/demo` }, { taps: [] }, context);
+    .open({ path: `${ROOT}fixtures/fables` }, { taps: [] }, context);
   const data = `${world!.folder}/../data`, params = scorer.params.parse(PARAMS);
   const { groups, units, observed, shuffled } = await scoreTarget(target, {
     scorer,

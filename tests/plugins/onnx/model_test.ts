@@ -2,10 +2,10 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../../core/mod.ts";
 import { backend } from "../../../plugins/onnx/model.ts";
 import { testContext } from "../../support.ts";
-import { DEMO, open } from "./open.ts";
+import { FABLES, open } from "./open.ts";
 import { withHeader } from "./weights/make.ts";
 
-/** A copy of the demo model with other hyperparameters and further tensors of zeros, removed afterwards. */
+/** A copy of the fables model with other hyperparameters and further tensors of zeros, removed afterwards. */
 async function inCopy(
   change: { readonly config?: Record<string, unknown>; readonly tensors?: Readonly<Record<string, number>> },
   work: (folder: string) => Promise<void>,
@@ -13,13 +13,13 @@ async function inCopy(
   const folder = await Deno.makeTempDir({ prefix: "plumbline-model-" });
   try {
     for (const name of ["tokenizer.json", "tokenizer_config.json"]) {
-      await Deno.copyFile(`${DEMO}/${name}`, `${folder}/${name}`);
+      await Deno.copyFile(`${FABLES}/${name}`, `${folder}/${name}`);
     }
-    const config = JSON.parse(await Deno.readTextFile(`${DEMO}/config.json`));
+    const config = JSON.parse(await Deno.readTextFile(`${FABLES}/config.json`));
     await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify({ ...config, ...change.config }));
     await Deno.writeFile(
       `${folder}/model.safetensors`,
-      extended(await Deno.readFile(`${DEMO}/model.safetensors`), change.tensors),
+      extended(await Deno.readFile(`${FABLES}/model.safetensors`), change.tensors),
     );
     await work(folder);
   } finally {
@@ -70,7 +70,7 @@ Deno.test("inspect() takes what decides nothing: rotary frequencies that were sa
 
 Deno.test("generate() ends at any of the ids that config.json calls the end of a text", async () => {
   const prompt = [10, 11, 12], first: number[] = [];
-  await using free = await open(DEMO);
+  await using free = await open(FABLES);
   for await (const text of free.generate([prompt], { maxNewTokens: 1, stop: [] })) first.push(...text.tokens);
   await inCopy({ config: { eos_token_id: [0, first[0]!] } }, async (folder) => {
     await using model = await open(folder);

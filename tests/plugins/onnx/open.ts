@@ -3,7 +3,7 @@ import type { Context, Model, Tap } from "../../../core/mod.ts";
 import { backend } from "../../../plugins/onnx/model.ts";
 import { testContext } from "../../support.ts";
 
-export const DEMO = new URL("../../../fixtures/demo", import.meta.url).pathname;
+export const FABLES = new URL("../../../fixtures/fables", import.meta.url).pathname;
 
 export function open(
   path: string,

@@ -13,7 +13,7 @@ import { interchange, meanAblation, record, resampleAblation, setFrom } from "..
 import { createRandom } from "../../../core/random.ts";
 import { fakeBackend } from "../../fake_model.ts";
 import { needs, SHARED, testContext } from "../../support.ts";
-import { DEMO, open } from "./open.ts";
+import { FABLES, open } from "./open.ts";
 import { inCopy, RANDOM, reverse } from "./other_weights.ts";
 
 /** Two float32 implementations, three layers, logits up to 12. */
@@ -289,7 +289,7 @@ Deno.test({
 
 Deno.test("generate() refuses a patch that does not fit, before anything is computed", () =>
   withBoth(async (model, other) => {
-    await using demo = await open(DEMO);
+    await using fables = await open(FABLES);
     const fake = await (fakeBackend() as ModelBackend).open(
       { weights: "w", contextLength: 64 },
       { taps: [] },
@@ -304,7 +304,7 @@ Deno.test("generate() refuses a patch that does not fit, before anything is comp
     const act = [{ tap: ACT, index: 0 }];
     refuses(fake, act, "Cannot patch gqa: the source is not a model of this backend, wanted one");
     refuses({ ...other }, act, "the source is not a model of this backend");
-    refuses(demo, act, "Cannot patch gqa from demo: the source has 197 tokens, wanted 96");
+    refuses(fables, act, "Cannot patch gqa from fables: the source has 197 tokens, wanted 96");
     refuses(
       other,
       [{ tap: ACT, index: 80 }],

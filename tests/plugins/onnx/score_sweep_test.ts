@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Edit, Model, ScoreRequest, ScoreResult, Tap } from "../../../core/mod.ts";
 import { planSweep } from "../../../plugins/onnx/sweep.ts";
-import { DEMO, open } from "./open.ts";
+import { FABLES, open } from "./open.ts";
 
 const CONTINUATIONS = [[5, 6, 7], [8, 9], [5, 3]];
 const prompt = (item: number) =>
@@ -43,7 +43,7 @@ const requestsOf = (items: readonly number[]): ScoreRequest[] =>
   );
 
 Deno.test("score() gives rows that share tokens and differ by edits what each has alone", async () => {
-  await using model = await open(DEMO);
+  await using model = await open(FABLES);
   const items = [0, 1, 2], together = await scoreAll(model, requestsOf(items));
   assertEquals(together.batches, [items.length * ARMS.length]);
   for (const [arm, edits] of ARMS.entries()) {
@@ -64,7 +64,7 @@ Deno.test("score() gives rows that share tokens and differ by edits what each ha
 });
 
 Deno.test("score() of a sweep answers every request, those with equal tokens too", async () => {
-  await using model = await open(DEMO);
+  await using model = await open(FABLES);
   const [, , , first, second] = ARMS, ids = [5, 9, 12, 7];
   const asked: [number, readonly Edit[]][] = [[3, []], [4, []], [3, first!], [4, first!], [3, second!], [
     3,
@@ -78,7 +78,7 @@ Deno.test("score() of a sweep answers every request, those with equal tokens too
 });
 
 Deno.test("score() puts a call's edits before those of each row, in a sweep too", async () => {
-  await using model = await open(DEMO);
+  await using model = await open(FABLES);
   const common: Edit[] = [{ tap: at(2, "attn.head"), units: [1], op: "scale", value: 0.5 }];
   const together = await scoreAll(model, requestsOf([0, 1]), common);
   for (const [arm, edits] of ARMS.entries()) {
@@ -91,7 +91,7 @@ Deno.test("score() puts a call's edits before those of each row, in a sweep too"
 });
 
 Deno.test("score() of a sweep skips batches that are done and leaves the others as they were", async () => {
-  await using model = await open(DEMO);
+  await using model = await open(FABLES);
   const requests = requestsOf([0, 1, 2, 3]), options = { tokenBudget: 64 };
   const all = await Array.fromAsync(model.score(requests, options));
   assert(all.length > 2, "several batches");
@@ -106,7 +106,7 @@ Deno.test("score() of a sweep skips batches that are done and leaves the others 
 });
 
 Deno.test("score() of a sweep names the row and the layer that is not finite", async () => {
-  await using model = await open(DEMO);
+  await using model = await open(FABLES);
   const huge: Edit[] = [{ tap: at(2, "resid_post"), units: [0], op: "set", value: 3e38 }, {
     tap: at(2, "resid_post"),
     units: [0],
@@ -121,11 +121,11 @@ Deno.test("score() of a sweep names the row and the layer that is not finite", a
   await assertRejects(
     () => scoreAll(model, requests),
     Error,
-    "Cannot score prompt 3 on demo: its logits are not finite",
+    "Cannot score prompt 3 on fables: its logits are not finite",
   );
   await assertRejects(() => scoreAll(model, requests), Error, "layer 2");
   const named = requests.map((request, i) => ({ ...request, id: `food_${i}` }));
-  await assertRejects(() => scoreAll(model, named), Error, "Cannot score item food_2 on demo: ");
+  await assertRejects(() => scoreAll(model, named), Error, "Cannot score item food_2 on fables: ");
 });
 
 Deno.test("planSweep() plans nothing where rows have no tokens in common or no edits of their own", () => {

@@ -10,9 +10,9 @@ import {
 } from "../../../core/mod.ts";
 import { createRandom } from "../../../core/random.ts";
 import { countTokens } from "../../../plugins/onnx/score.ts";
-import { DEMO, open } from "./open.ts";
+import { FABLES, open } from "./open.ts";
 
-/** float32 sums in another order: logits of the demo model are below 40, so a few units in the last place are 1e-5. */
+/** float32 sums in another order: logits of the fables model are below 40, so a few units in the last place are 1e-5. */
 const ORDER = 5e-5;
 /** What the issue allows between batch sizes. */
 const BATCHES = 1e-4;
@@ -81,7 +81,7 @@ function assertNear(actual: ScoreResult, expected: ScoreResult, tolerance: numbe
 const GATE: Tap = "layers.1.mlp.gate", QUERY: Tap = "layers.2.attn.q", HEAD: Tap = "layers.0.attn.head";
 
 Deno.test("score() with shared prefixes, joined rows and padding equals one continuation at a time", async () => {
-  await using model = await open(DEMO);
+  await using model = await open(FABLES);
   const requests = madeUp(model, 60);
   const { results, tokens } = await scoreAll(model, requests);
   const alone = requests.reduce(
@@ -95,7 +95,7 @@ Deno.test("score() with shared prefixes, joined rows and padding equals one cont
 });
 
 Deno.test("score() under edits at every kind of position equals one continuation at a time", async () => {
-  await using model = await open(DEMO, [GATE, QUERY, HEAD]);
+  await using model = await open(FABLES, [GATE, QUERY, HEAD]);
   const requests = madeUp(model, 12);
   const cases: Edit[][] = [
     [{ tap: GATE, units: [0, 5, 9], op: "scale", value: 0 }],
@@ -111,7 +111,7 @@ Deno.test("score() under edits at every kind of position equals one continuation
 });
 
 Deno.test('score() applies edits at "prompt" and "generated" to prompt and continuation tokens', async () => {
-  await using model = await open(DEMO, [GATE]);
+  await using model = await open(FABLES, [GATE]);
   const edit = (at: Edit["at"]): Edit[] => [{ tap: GATE, units: [0, 1, 2, 3], op: "add", value: 2, at: at! }];
   const request = { prompt: [5, 6, 7], continuations: [[8, 9]] };
   // Fed tokens are 5 6 7 8: the last continuation token is only read.
@@ -122,7 +122,7 @@ Deno.test('score() applies edits at "prompt" and "generated" to prompt and conti
 });
 
 Deno.test("score() gives rows of one call their own edits", async () => {
-  await using model = await open(DEMO, [GATE, HEAD]);
+  await using model = await open(FABLES, [GATE, HEAD]);
   const own: Edit[][] = [[], [{ tap: GATE, units: [2], op: "set", value: 3 }], [{
     tap: HEAD,
     units: [0],
@@ -137,7 +137,7 @@ Deno.test("score() gives rows of one call their own edits", async () => {
 });
 
 Deno.test("score() gives the same at batch 1 and batch 32", async () => {
-  await using model = await open(DEMO);
+  await using model = await open(FABLES);
   const requests = madeUp(model, 64);
   const one = await scoreAll(model, requests, { tokenBudget: 1 });
   const many = await scoreAll(model, requests, { tokenBudget: 2048 });
@@ -146,8 +146,8 @@ Deno.test("score() gives the same at batch 1 and batch 32", async () => {
 
 Deno.test("logits() are bit-identical under a scale of 1 and without edit inputs", async () => {
   const taps = everyTap(4);
-  await using plain = await open(DEMO);
-  await using edited = await open(DEMO, taps);
+  await using plain = await open(FABLES);
+  await using edited = await open(FABLES, taps);
   const ids = [4, 5, 6, 7, 8, 9, 10];
   const edits = taps.map((tap): Edit => ({ tap, units: [0, 1], op: "scale", value: 1 }));
   assertEquals(await edited.logits(ids, { edits }), await plain.logits(ids));
@@ -162,7 +162,7 @@ function everyTap(layers: number): Tap[] {
 }
 
 Deno.test("score() skips a batch that is done and makes the other batches as before", async () => {
-  await using model = await open(DEMO);
+  await using model = await open(FABLES);
   const requests = madeUp(model, 40);
   const all: (readonly number[])[] = [], rest: (readonly number[])[] = [];
   for await (const batch of model.score(requests, { tokenBudget: 256 })) all.push(batch.indices);
@@ -179,14 +179,14 @@ Deno.test("score() skips a batch that is done and makes the other batches as bef
 });
 
 Deno.test("score() gives the same numbers for an edit whether the model was opened with its tap or not", async () => {
-  await using without = await open(DEMO), given = await open(DEMO, [QUERY]);
+  await using without = await open(FABLES), given = await open(FABLES, [QUERY]);
   const edits = [{ tap: QUERY, units: [0, 3], op: "scale", value: 3 }] as const;
   const requests = [{ prompt: [5, 6, 7, 8], continuations: [[9], [10]] }];
   assertEquals(await scoreAll(without, requests, { edits }), await scoreAll(given, requests, { edits }));
 });
 
 Deno.test("score() refuses what the model cannot take", async () => {
-  await using model = await open(DEMO, [GATE]);
+  await using model = await open(FABLES, [GATE]);
   const { contextLength, vocab } = model.info;
   const long = Array.from({ length: contextLength }, () => 5);
   const ask = (prompt: number[], continuation: number[], edits: readonly Edit[] = []) => () =>
@@ -208,7 +208,7 @@ Deno.test("score() refuses what the model cannot take", async () => {
 });
 
 Deno.test("generate() gives what repeated argmax over logits() gives, at any batch size and under edits", async () => {
-  await using model = await open(DEMO, [GATE]);
+  await using model = await open(FABLES, [GATE]);
   const random = createRandom("generate");
   const prompts = Array.from(
     { length: 7 },
@@ -252,7 +252,7 @@ async function slowGreedy(
 }
 
 Deno.test("generate() gives prompts of one batch their own edits beside those of the call", async () => {
-  await using model = await open(DEMO, [GATE, HEAD]);
+  await using model = await open(FABLES, [GATE, HEAD]);
   const prompts = [[4, 5, 6], [7, 8], [9, 10, 11, 12]];
   const shared: Edit[] = [{ tap: HEAD, units: [0], op: "scale", value: 0.5 }];
   const own: Edit[][] = [[], [{ tap: GATE, units: [0, 3, 4], op: "add", value: 1.5 }], [{
@@ -285,7 +285,7 @@ Deno.test("generate() gives prompts of one batch their own edits beside those of
 });
 
 Deno.test("generate() ends a text at its stop token and drops it from the batch", async () => {
-  await using model = await open(DEMO);
+  await using model = await open(FABLES);
   const prompts = [[4, 5], [6, 7, 8], [9]];
   const free = await Promise.all(prompts.map((prompt) => slowGreedy(model, prompt, [])));
   const stop = free[0]![2]!;
@@ -297,7 +297,7 @@ Deno.test("generate() ends a text at its stop token and drops it from the batch"
 });
 
 Deno.test("score() refuses positions that are none, and generate() counts that are none", async () => {
-  await using model = await open(DEMO, [GATE]);
+  await using model = await open(FABLES, [GATE]);
   const edits: Edit[] = [{ tap: GATE, units: [0], op: "scale", value: 0, at: [-1] }];
   const request = { prompt: [5], continuations: [[6]] };
   await assertRejects(() => scoreAll(model, [request], { edits }), UserError, "position is -1");
@@ -307,7 +307,7 @@ Deno.test("score() refuses positions that are none, and generate() counts that a
 });
 
 Deno.test("countTokens() is what score() computes, with shared prefixes and with batches skipped", async () => {
-  await using model = await open(DEMO);
+  await using model = await open(FABLES);
   const head = Array.from({ length: 24 }, (_, i) => 4 + i);
   const requests = madeUp(model, 40).map((request) => ({ ...request, prompt: [...head, ...request.prompt] }));
   const whole = requests.reduce(

@@ -11,7 +11,7 @@ import {
   type Tap,
   UserError,
 } from "../../../core/mod.ts";
-import { DEMO, open } from "./open.ts";
+import { FABLES, open } from "./open.ts";
 
 /** Sums of float32 products in another order, where rows are batched otherwise, move a log-probability by a few 1e-6. */
 const BATCH_TOLERANCE = 1e-5;
@@ -20,8 +20,8 @@ const SLOPE_TOLERANCE = 5e-3, STEP = 2 ** -7;
 
 const HEADS: readonly Tap[] = ["layers.0.attn.head", "layers.1.attn.head"], NEURONS: Tap = "layers.1.mlp.act";
 
-async function openDemo() {
-  const model = await open(DEMO, [...HEADS, NEURONS]);
+async function openFables() {
+  const model = await open(FABLES, [...HEADS, NEURONS]);
   const requests = [0, 1, 2, 3].map((item): ScoreRequest => ({
     prompt: Array.from({ length: 9 + 3 * item }, (_, i) => 20 + (i * 7 + 13 * item) % 150),
     continuations: [[5, 6, 7], [8, 9], [5, 3]],
@@ -53,8 +53,8 @@ const measure: SweepOptions["measure"] = ({ logprobs: [gold, ...others] }) =>
   gold! - others.reduce((sum, value) => sum + value, 0) / others.length;
 
 Deno.test("sweep() equals a score() call an arm when every head and some neurons are edited", async () => {
-  await using demo = await openDemo();
-  const { model, requests, heads, measured } = demo;
+  await using fables = await openFables();
+  const { model, requests, heads, measured } = fables;
   const arms = [...heads, ...neurons], swept = await sweep(model, requests, { arms, measure });
   const plain = await measured([]);
   plain.forEach((value, i) => assertAlmostEquals(swept.base[i]!, value, BATCH_TOLERANCE));
@@ -70,8 +70,8 @@ Deno.test("sweep() equals a score() call an arm when every head and some neurons
 });
 
 Deno.test("sweep() gives what one score() call of its rows gives, to the bit", async () => {
-  await using demo = await openDemo();
-  const { model, requests, heads } = demo;
+  await using fables = await openFables();
+  const { model, requests, heads } = fables;
   const { base, arms } = await sweep(model, requests, { arms: heads, measure });
   const rows = requests.flatMap((request) =>
     [[], ...heads.map(({ edits }) => edits)].map((edits) => ({ ...request, edits }))
@@ -88,8 +88,8 @@ Deno.test("sweep() gives what one score() call of its rows gives, to the bit", a
 });
 
 Deno.test("sweep() refuses an item or an arm that is asked for late before anything is computed", async () => {
-  await using demo = await openDemo();
-  const { model, requests, heads } = demo;
+  await using fables = await openFables();
+  const { model, requests, heads } = fables;
   const many = Array.from({ length: 200 }, () => requests).flat(), tap = HEADS[0]!;
   const onProgress = () => assert(false, "an item was computed");
   const refuses = (items: readonly ScoreRequest[], arms: readonly SweepArm[], message: string) =>
@@ -97,12 +97,12 @@ Deno.test("sweep() refuses an item or an arm that is asked for late before anyth
   await refuses(
     [...many, { prompt: [], continuations: [[5]] }],
     heads,
-    "Cannot run prompt 801 on demo: it has no tokens",
+    "Cannot run prompt 801 on fables: it has no tokens",
   );
   await refuses(
     [...many, { id: "last", prompt: [5, 197], continuations: [[5]] }],
     heads,
-    "Cannot run item last on demo: token id 197",
+    "Cannot run item last on fables: token id 197",
   );
   // The last text alone is too short for what was recorded.
   const [recorded] = await record(model, [requests[0]!].map(({ prompt }) => ({ prompt })), [tap]);
@@ -115,8 +115,8 @@ Deno.test("sweep() refuses an item or an arm that is asked for late before anyth
 });
 
 Deno.test("a race over all heads finds what an exact sweep puts first when all items are needed", async () => {
-  await using demo = await openDemo();
-  const { model, requests, heads } = demo;
+  await using fables = await openFables();
+  const { model, requests, heads } = fables;
   const exact = await sweep(model, requests, { arms: heads, measure });
   const size = (arm: (typeof exact.arms)[number]) => Math.abs(arm.effect!.value);
   const first = exact.arms.toSorted((a, b) => size(b) - size(a)).slice(0, 2).map(({ name }) => name);
@@ -129,8 +129,8 @@ Deno.test("a race over all heads finds what an exact sweep puts first when all i
 });
 
 Deno.test("predictAblation() is the slope of the measure as a unit is scaled down", async () => {
-  await using demo = await openDemo();
-  const { model, requests, measured } = demo;
+  await using fables = await openFables();
+  const { model, requests, measured } = fables;
   const taps = [...HEADS, NEURONS], objective = { kind: "cloze", answer: 0 } as const;
   const predicted = await predictAblation(model, requests, { taps, objective });
   const places = taps.flatMap((tap) => [0, 1].map((unit) => ({ tap, unit })));
