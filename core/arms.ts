@@ -25,7 +25,7 @@ export interface Step {
 export interface ArmName {
   readonly treatment: string;
   /**
-   * "treated"; the control's label, of several sets with their number from 1: "random 3"; of a curve its dose, and where that is a random
+   * "treated", of a training's further seeds "seed 2"; the control's label, of several sets with their number from 1: "random 3"; of a curve its dose, and where that is a random
    * set's its number: "units 24", "units 24, random 3".
    */
   readonly arm: string;
@@ -44,8 +44,13 @@ export interface Dose {
   readonly set?: number;
 }
 
-/** Whether the arm is the treatment as it was written, or the untouched model. */
-export function isTreated({ control, dose }: Pick<ArmName, "control" | "dose">): boolean {
+/** Whether the arm is the treatment as it was written (of several seeds the first), or the untouched model. */
+export function isTreated({ arm }: Pick<ArmName, "arm">): boolean {
+  return arm === "treated";
+}
+
+/** Whether the arm is the treatment as it was written with any of its seeds, or the untouched model. */
+export function isOwn({ control, dose }: Pick<ArmName, "control" | "dose">): boolean {
   return control === undefined && dose === undefined;
 }
 

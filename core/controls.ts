@@ -106,6 +106,9 @@ export function standIns(treated: readonly Unit[], set: ControlSet, options: Sta
       return (unit) => [unit];
     case "prompt":
       return () => [];
+    case "shuffled":
+    case "tuned":
+      throw new Error(`control ${control.use} trains`);
   }
 }
 

@@ -40,6 +40,7 @@ function defaultControls(
 ): ControlEntry[] {
   const neutral = neutralOf(options.registry), scorer = genericOf(options.registry);
   const isReported = benchmarks.some(({ use }) => use === neutral?.name);
+  if (treatment.steps.some(({ tune }) => tune)) return [{ use: "shuffled" }];
   const sites = sitesOf(treatment, options);
   return [
     { use: "random", match: "tap", sets: 200, stopAt: 10, exclude: false },
@@ -82,6 +83,18 @@ function written(
       };
     }
     case "otherTask": {
+      const [tune] = treatment.steps.flatMap((step) => step.tune ? [step.tune] : []);
+      if (tune) {
+        const on = Object.fromEntries(
+          Object.entries(entry.on).map(([name, { groupBy, ...set }]) => {
+            if (groupBy === undefined) return [name, set];
+            throw new UserError(
+              `Cannot ${task}: its set ${JSON.stringify(name)} has groupBy, wanted none where it trains`,
+            );
+          }),
+        );
+        return { use: "tuned", name: entry.use, tune: { ...tune, on } };
+      }
       const [step] = treatment.steps.flatMap(({ score }) => score ? [score] : []);
       const [select] = treatment.steps.flatMap((step) => step.select ? [step.select] : []);
       if (!step || !select) {

@@ -26,9 +26,9 @@ import { measuresOf } from "./measures.ts";
 import type { PlannedBenchmark } from "./plan_benchmarks.ts";
 import { type HypothesisResult, type Results, UNTOUCHED } from "./results.ts";
 import type { RunStore } from "./store/store.ts";
-import { pairedDifference } from "./stats/mod.ts";
+import { pairedDifference, seedsDifference } from "./stats/mod.ts";
 import { standingOf, type StandingOptions } from "./standing.ts";
-import { type Evidence, judge } from "./stats/verdict.ts";
+import { type Evidence, judge, shiftedP, twoSidedP } from "./stats/verdict.ts";
 
 /** A hypothesis whose names have been looked up. */
 export interface PlannedHypothesis extends Omit<HypothesisSpec, "metric"> {
@@ -137,6 +137,11 @@ export interface Measured {
     cell: { readonly benchmark: string; readonly treatment: string },
     metric: string,
   ): readonly number[] | undefined;
+  /** The same under each seed of a training; one list where there are no others. */
+  seeds(
+    cell: { readonly benchmark: string; readonly treatment: string },
+    metric: string,
+  ): readonly (readonly number[])[];
   /** Of each set of a control, one or more. */
   sets(
     cell: { readonly benchmark: string; readonly treatment: string; readonly control: string },
@@ -225,6 +230,12 @@ function evidenceOf(hypothesis: PlannedHypothesis, options: EvidenceOptions): Fo
     ),
   };
   const sets = control === UNTOUCHED ? [untouched] : measured.sets({ benchmark, treatment, control }, name);
+  const seeds = measured.seeds({ benchmark, treatment }, name);
+  if (seeds.length > 1) {
+    // A control that trains has the treatment's seeds.
+    const difference = seedsDifference(sets, seeds, statistics(metric.binary, "difference"));
+    return { metric, difference, p: seedsP(difference, direction), ...headroom };
+  }
   if (!drawn) {
     const difference = pairedDifference(sets[0]!, treated, statistics(metric.binary, "difference"));
     return { metric, difference, ...headroom };
@@ -241,6 +252,13 @@ function evidenceOf(hypothesis: PlannedHypothesis, options: EvidenceOptions): Fo
     sets: { count: sets.length, p: overSets },
     ...headroom,
   };
+}
+
+/** By the interval's own t, for a sign flip would be over items alone. */
+function seedsP(difference: Difference, direction: PlannedHypothesis["direction"]): number {
+  return direction === "either"
+    ? twoSidedP(difference)
+    : shiftedP(difference, 0, direction === "greater" ? "above" : "below");
 }
 
 function mean(values: readonly number[]): number {

@@ -23,6 +23,15 @@ export interface LabelShares {
   readonly distance: number;
 }
 
+const indices = new WeakMap<readonly Item[], ReadonlyMap<string, Item>>();
+
+/** Items by id. Cells share their lists. */
+function indexOf(items: readonly Item[]): ReadonlyMap<string, Item> {
+  const index = indices.get(items) ?? new Map(items.map((item) => [item.id, item]));
+  indices.set(items, index);
+  return index;
+}
+
 /**
  * The shares of a cell.
  *
@@ -36,7 +45,7 @@ export function labelShares(
   { choice }: Pick<Evaluator, "choice">,
 ): LabelShares | undefined {
   if (choice === undefined) return undefined;
-  const byId = new Map(items.map((item) => [item.id, item]));
+  const byId = indexOf(items);
   let labels: readonly string[] | undefined, n = 0;
   const gold: number[] = [], chosen: number[] = [], given: number[] = [];
   const count = (counts: number[], label: number | undefined) => {

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { UserError } from "./error.ts";
 import { canonicalJson } from "./hash.ts";
-import { Control, Curve, group, Name, order, Params, Score, type ScoreSet } from "./matrix_controls.ts";
+import { Control, Curve, group, Name, order, Params, Score, type ScoreSet, Tune } from "./matrix_controls.ts";
 import { SITES } from "./model.ts";
 import { UNTOUCHED } from "./results.ts";
 import { parseWith } from "./schema.ts";
@@ -35,17 +35,40 @@ const Select = z.strictObject({
   sites: z.array(z.enum(SITES)).min(1).optional().describe("Only units of these sites"),
   group,
   order,
+  without: z.strictObject({
+    group: Name.describe("The group whose scores count here"),
+    top: z.number({ error: topError })
+      .refine((top) => top > 0 && (top < 1 || Number.isInteger(top)), { error: topError })
+      .describe("Share of the same units, or their number"),
+  }).optional().describe(
+    "Of those that `top` takes, units that also come first by another group are dropped; none takes their place",
+  ),
+  standout: z.strictObject({
+    z: z.number().describe("Least distance from the mean, in population standard deviations"),
+    among: Name.describe("Groups whose names begin so"),
+  }).optional().describe(
+    "Of those that `top` takes, units are dropped whose score in `group` does not stand out among those in several groups",
+  ),
+}).refine(({ group, standout }) => standout === undefined || group !== undefined, {
+  error: "standout compares one group with others, wanted a group",
 });
 
-const Step = z.strictObject({ score: Score.optional(), select: Select.optional(), edit: Edit.optional() })
-  .refine((step) => Object.keys(step).length === 1, { error: "wanted one of score, select and edit" })
-  .describe("Exactly one of score, select and edit");
+const Step = z.strictObject({
+  score: Score.optional(),
+  select: Select.optional(),
+  edit: Edit.optional(),
+  tune: Tune.optional(),
+}).refine((step) => Object.keys(step).length === 1, { error: "wanted one of score, select, edit and tune" })
+  .describe("Exactly one of score, select, edit and tune");
 
 const Treatment = z.strictObject({
   name: Name,
   steps: z.array(Step).min(1),
   controls: z.array(Control).optional().describe(
-    "Default: random ones of the same taps, important ones, matched damage, identity; [] for none",
+    "Default: random ones of the same taps, important ones, matched damage, identity; of a training shuffled answers; [] for none",
+  ),
+  seeds: z.array(z.int()).min(1).optional().describe(
+    "Of a training: how often, and from which seeds; default the matrix's seed alone. Intervals are over seeds and items both",
   ),
   curve: Curve.optional().describe("The treatment at other doses, and the area under its changes"),
 });
@@ -113,6 +136,7 @@ export type ScoreSetSpec = z.output<typeof ScoreSet>;
 export type HypothesisSpec = MatrixSpec["hypotheses"][number];
 export type ScoreSpec = z.output<typeof Score>;
 export type SelectSpec = z.output<typeof Select>;
+export type TuneSpec = z.output<typeof Tune>;
 
 /**
  * A matrix from its JSON text.
@@ -135,6 +159,7 @@ export function parseMatrix(text: string, path: string): MatrixFile {
     if (names.indexOf(name) !== i) throw twice(task, `treatment ${JSON.stringify(name)}`);
   }
   for (const treatment of matrix.treatments) {
+    checkTraining(treatment, task);
     checkOrder(treatment, task);
     checkCurve(treatment, task);
     const controls = treatment.controls ?? [];
@@ -202,6 +227,34 @@ function checkOrder({ name, steps }: TreatmentEntry, task: string): void {
     }
   }
   checkUsed();
+}
+
+/** What trains edits no units, and only what trains has seeds. */
+function checkTraining({ name, steps, controls = [], curve, seeds }: TreatmentEntry, task: string): void {
+  const refuse = (state: string): never => {
+    throw new UserError(`Cannot ${task}: treatment ${JSON.stringify(name)} ${state}`);
+  };
+  const isTrained = steps.some(({ tune }) => tune);
+  const odd = controls.find(({ use }) =>
+    isTrained
+      ? !["shuffled", "otherTask", "tuned", "prompt"].includes(use)
+      : use === "shuffled" || use === "tuned"
+  );
+  if (odd) {
+    refuse(
+      isTrained
+        ? `trains, and its control ${odd.use} edits units, wanted shuffled, otherTask, tuned or prompt`
+        : `edits units, and its control ${odd.use} trains, wanted one that edits units too`,
+    );
+  }
+  if (!isTrained) {
+    if (seeds) refuse("has seeds and no tune step, wanted seeds of a training alone");
+    return;
+  }
+  if (steps.length > 1) refuse(`has a tune step among ${steps.length} steps, wanted it alone`);
+  if (curve) refuse("trains and has a curve, wanted one of edits");
+  const again = seeds?.find((seed, i) => seeds.indexOf(seed) !== i);
+  if (again !== undefined) refuse(`has the seed ${again} twice, wanted it once`);
 }
 
 /** Doses are of one list of units, each once. */

@@ -6,7 +6,7 @@ import { UNTOUCHED } from "./results.ts";
 export const Name = z.string().min(1);
 /** What other arms are called: "random 3", "random (tap)". */
 const TAKEN = new RegExp(
-  `^(${UNTOUCHED}|treated|identity|matchedDamage|random(\\s.*)?|(units|strength)\\s.*)$`,
+  `^(${UNTOUCHED}|treated|identity|matchedDamage|random(\\s.*)?|(units|strength|seed)\\s.*|shuffled(,\\s.*)?)$`,
 );
 export const Params = z.record(z.string(), z.json()).default({});
 
@@ -23,6 +23,14 @@ export const Score = z.strictObject({
   use: Name.describe("Name of a scorer; `deno task ls` lists them"),
   params: Params.describe("Params of the scorer, checked by its own schema"),
   on: z.record(Name, ScoreSet).default({}).describe("Items of each set that the scorer names"),
+});
+
+export const Tune = z.strictObject({
+  use: Name.describe("Name of a tuner; `deno task ls` lists them"),
+  params: Params.describe("Params of the tuner, checked by its own schema"),
+  on: z.record(Name, ScoreSet.omit({ groupBy: true })).default({}).describe(
+    "Items of each set that the tuner names",
+  ),
 });
 
 export const group = Name.optional().describe("The group whose scores count; default the sum over all");
@@ -84,9 +92,9 @@ const Important = z.strictObject({
 
 const OtherTask = z.strictObject({
   use: z.literal("otherTask").describe(
-    "Units that the treatment's own scorer finds on another task: a scored control",
+    "Units that the treatment's own scorer finds on another task, or what its own tuner trains on one",
   ),
-  on: z.record(Name, ScoreSet).describe("Items of each set that the scorer names"),
+  on: z.record(Name, ScoreSet).describe("Items of each set that the scorer or tuner names"),
 });
 
 const MatchedDamage = z.strictObject({
@@ -116,6 +124,18 @@ const PromptOnly = z.strictObject({
   ),
 });
 
+const Shuffled = z.strictObject({
+  use: z.literal("shuffled").describe(
+    "The same training with any of its answers as an item's right one: what training does whatever it teaches",
+  ),
+});
+
+const Tuned = z.strictObject({
+  use: z.literal("tuned").describe("A training of its own, as often as the treatment's"),
+  name: ownName.describe("Name in tables and for hypotheses"),
+  tune: Tune,
+});
+
 export const Control = z.discriminatedUnion("use", [
   Random,
   Scored,
@@ -124,6 +144,8 @@ export const Control = z.discriminatedUnion("use", [
   MatchedDamage,
   PromptOnly,
   Identity,
+  Shuffled,
+  Tuned,
 ]);
 
 const doseError = ({ input }: { readonly input: unknown }) =>

@@ -10,20 +10,15 @@ import { withControls } from "./default_controls.ts";
 import { type ModelGrowth, modelGrowths, planTexts } from "./growth.ts";
 import type { MatrixFile, MatrixSpec } from "./matrix.ts";
 import type { Model, ModelBackend, OpenOptions, ScoreRequest } from "./model.ts";
-import {
-  distinct,
-  plain,
-  planBenchmarks,
-  type PlannedBenchmark,
-  requestsOf,
-  underPrompt,
-} from "./plan_benchmarks.ts";
+import { distinct, plain, planBenchmarks, type PlannedBenchmark } from "./plan_benchmarks.ts";
+import { checkRequests, lastAsked } from "./plan_requests.ts";
 import { provenanceNotes } from "./provenance/notes.ts";
 import { checkControls } from "./plan_controls.ts";
 import { planProvenance } from "./plan_provenance.ts";
 import { type ModelScore, modelScore, type PlannedScore, planScores } from "./plan_scores.ts";
 import { armsPlanned, checkSelections, type PlannedArm } from "./plan_arms.ts";
 import { type PlannedTreatment, planTreatments } from "./plan_treatments.ts";
+import { type ModelTraining, modelTrainings, planTunes, withTrainings } from "./plan_tunes.ts";
 import { lookUp, type Registry } from "./registry.ts";
 import type { ModelRecord, ProvenanceRecord, Results } from "./results.ts";
 import { parseWith } from "./schema.ts";
@@ -40,6 +35,8 @@ export interface PlannedModel {
   readonly scores: readonly ModelScore[];
   /** Its controls that grow. */
   readonly growths: readonly ModelGrowth[];
+  /** What its arms are trained by. */
+  readonly trainings: readonly ModelTraining[];
 }
 
 /** One model on one benchmark under one arm. */
@@ -47,7 +44,8 @@ export interface PlannedCell {
   readonly model: PlannedModel;
   readonly benchmark: PlannedBenchmark;
   readonly arm: PlannedArm;
-  readonly requests: readonly ScoreRequest[];
+  /** Prompts and continuations as token ids; made when called, those of the last call kept, for cells that follow one another share them. */
+  requests(): readonly ScoreRequest[];
   /** sha256 of the canonical JSON of `spec`. */
   readonly key: string;
   readonly spec: Json;
@@ -94,7 +92,8 @@ export async function planRun(file: MatrixFile, options: PlanOptions): Promise<P
   const matrix = withControls(file, options);
   const scores = planScores(matrix, options);
   const texts = planTexts(matrix, options);
-  const treatments = planTreatments(matrix, { ...options, scores, texts });
+  const tunes = planTunes(matrix, options);
+  const treatments = planTreatments(matrix, { ...options, scores, texts, tunes });
   const benchmarks = planBenchmarks(matrix, options);
   noteOtherVersions(benchmarks, options.context);
   const provenance = planProvenance(treatments, benchmarks, {
@@ -104,14 +103,16 @@ export async function planRun(file: MatrixFile, options: PlanOptions): Promise<P
   const models: PlannedModel[] = [];
   for (const entry of matrix.models) {
     const model = await inspectModel(entry, options);
-    const arms = armsPlanned(treatments, { model: model.inspected, seed: matrix.seed });
+    const named = armsPlanned(treatments, { model: model.inspected, seed: matrix.seed });
+    const spec = modelSpec(model, engine);
+    const trainings = modelTrainings(named, { model: model.inspected, spec });
+    const arms = withTrainings(named, trainings);
     distinct(arms.filter(isTreated), {
       task,
       kind: "treatment",
       label: (arm) => arm.treatment,
       identity: (arm) => arm.done,
     });
-    const spec = modelSpec(model, engine);
     const modelScores = [...scores.values()].map((score) =>
       modelScore(score, { model: model.inspected, spec, tokenBudget })
     );
@@ -127,23 +128,16 @@ export async function planRun(file: MatrixFile, options: PlanOptions): Promise<P
       tokenBudget,
       seed: matrix.seed,
     });
-    models.push({ ...model, arms, scores: modelScores, growths });
+    models.push({ ...model, arms, scores: modelScores, growths, trainings });
   }
   distinct(models, { task, kind: "model", label: labelOf, identity: (model) => model.record.info.hash });
   distinct(models, { task, kind: "model label", label: labelOf, identity: labelOf });
+  const asked = lastAsked();
+  checkRequests(models, benchmarks);
   const cells = models.flatMap((model) =>
     benchmarks.flatMap((benchmark) => {
-      const asked = new Map<string | undefined, readonly ScoreRequest[]>();
-      const requestsUnder = (prompt: string | undefined) => {
-        const known = asked.get(prompt);
-        if (known) return known;
-        const items = prompt === undefined ? benchmark : underPrompt(benchmark, prompt);
-        const requests = requestsOf(items, model.inspected);
-        asked.set(prompt, requests);
-        return requests;
-      };
       return model.arms.map((arm): PlannedCell => {
-        const requests = requestsUnder(arm.prompt);
+        const requests = () => asked({ model, benchmark, prompt: arm.prompt });
         const spec = specOf({ model, benchmark, arm, tokenBudget, engine });
         return { model, benchmark, arm, requests, spec, key: sha256(canonicalJson(spec)) };
       });
@@ -152,7 +146,7 @@ export async function planRun(file: MatrixFile, options: PlanOptions): Promise<P
   const hypotheses = planHypotheses(matrix, { benchmarks, task });
   const name = matrix.name ?? basename(options.path).replace(/\.json$/, "");
   const shortened = benchmarks.some(({ record }) => record.items.effective < record.items.original) ||
-    [...scores.values(), ...texts.values()].some((each) => each.shortened);
+    [...scores.values(), ...texts.values(), ...tunes.values()].some((each) => each.shortened);
   const limit = shortened ? options.limit ?? null : null;
   const digest = sha256(
     canonicalJson(identityOf({ matrix, limit, models, benchmarks, cells, provenance, hypotheses })),
@@ -230,7 +224,7 @@ function modelSpec({ record }: Pick<PlannedModel, "record">, engine: Results["en
 async function inspectModel(
   entry: MatrixSpec["models"][number],
   { registry, context, path, ownModels, locate }: PlanOptions,
-): Promise<Omit<PlannedModel, "arms" | "scores" | "growths">> {
+): Promise<Omit<PlannedModel, "arms" | "scores" | "growths" | "trainings">> {
   const backendEntry = lookUp(registry.backends, entry.use, "backend");
   const read = (given: unknown): unknown =>
     parseWith(backendEntry.params, given, `read params of model ${entry.use}`);

@@ -3,10 +3,12 @@ import { type Arm, type ArmName, armsOf, type Dose, doseNames, type Step, withSt
 import { type ControlSet, controlSets } from "./controls.ts";
 import { UserError } from "./error.ts";
 import type { Json } from "./evaluator.ts";
+import type { SelectSpec } from "./matrix.ts";
 import type { Model } from "./model.ts";
 import { plain } from "./plan_benchmarks.ts";
 import type { PlannedScore } from "./plan_scores.ts";
 import type { PlannedTreatment } from "./plan_treatments.ts";
+import { type Training, tunedArms } from "./plan_tunes.ts";
 import { UNTOUCHED } from "./results.ts";
 import type { UnitScores } from "./scorer.ts";
 import { selectUnits } from "./select.ts";
@@ -15,6 +17,8 @@ import { selectUnits } from "./select.ts";
 export interface PlannedArm extends ArmName {
   /** What is done to the model, as a cell's spec has it: `edits`, or the `method` that makes them. */
   readonly done: { readonly [key: string]: Json };
+  /** What the model is trained by first. */
+  readonly training?: Training;
 }
 
 export interface ArmOptions {
@@ -32,8 +36,10 @@ export interface ArmOptions {
  */
 export function armsFound(treatments: readonly PlannedTreatment[], options: ArmOptions): Arm[] {
   const { model, seed, scoresOf, sizesOf } = options;
-  const arms = treatments.flatMap((treatment) =>
-    naming({ ...treatment, model }, () =>
+  const arms = treatments.flatMap((treatment): Arm[] => {
+    const { tune } = treatment;
+    if (tune) return tunedArms({ ...treatment, tune }).map((arm) => ({ ...arm, edits: [], units: 0 }));
+    return naming({ ...treatment, model }, () =>
       armsOf(stepsFound(treatment, options), {
         treatment: treatment.name,
         controls: treatment.controls,
@@ -43,8 +49,8 @@ export function armsFound(treatments: readonly PlannedTreatment[], options: ArmO
         model,
         scoresOf: (label) => scoresOf(treatment.controlScores.get(label)!),
         sizesOf: (label) => sizesOf(treatment, label),
-      }))
-  );
+      }));
+  });
   return [{ treatment: UNTOUCHED, arm: "treated", control: undefined, edits: [], units: 0 }, ...arms];
 }
 
@@ -93,7 +99,8 @@ export function checkSelections(
       if (!outline) continue;
       const tops = curve?.over === "units" ? [select.top, ...curve.at] : [select.top];
       const sizes = tops.map((top) =>
-        naming({ name, model }, () => selectUnits(outline, { ...select, top }).units.length)
+        // What drops units depends on scores.
+        naming({ name, model }, () => selectUnits(outline, { ...undropped(select), top }).units.length)
       ).slice(1);
       const again = sizes.findIndex((size, i) => sizes.indexOf(size) !== i);
       if (again >= 0) {
@@ -105,6 +112,11 @@ export function checkSelections(
       }
     }
   }
+}
+
+/** A selection without what drops units by their scores. */
+export function undropped({ without: _, standout: __, ...select }: SelectSpec): SelectSpec {
+  return select;
 }
 
 /** Selections and controls know of no treatment: says whose they are. */
@@ -138,6 +150,7 @@ export function armsPlanned(
   return [
     ...given([]),
     ...treatments.flatMap((treatment): PlannedArm[] => {
+      if (treatment.tune) return tunedArms({ ...treatment, tune: treatment.tune });
       checkStrengths(treatment);
       const arms = armsByMethod(treatment, options.seed);
       if (treatment.selections.length > 0) return arms;

@@ -2,7 +2,7 @@
 import { controlSets } from "./controls.ts";
 import type { ScoredControlSpec } from "./matrix.ts";
 import type { Tap, Unit } from "./model.ts";
-import { naming, type OutlineOptions } from "./plan_arms.ts";
+import { naming, type OutlineOptions, undropped } from "./plan_arms.ts";
 import type { PlannedTreatment } from "./plan_treatments.ts";
 import type { UnitScores } from "./scorer.ts";
 import { rankControl, selectUnits, siteOf } from "./select.ts";
@@ -55,7 +55,7 @@ function bestCase(
   if (only === undefined) return { treated: given };
   const outline = outlineOf(only.score);
   if (found.size > 1 || given.length > 0 || outline === undefined) return undefined;
-  const { units } = selectUnits(outline, only.select);
+  const { units } = selectUnits(outline, undropped(only.select));
   if (only.select.per === "tap") return { treated: units };
   const isScored = new Set(tapsIn(scores).keys());
   const pool = [...tapsIn(outline)].filter(([tap]) =>

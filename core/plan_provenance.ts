@@ -71,12 +71,14 @@ export function planProvenance(
  * A treatment, and each of its scored controls. A control fitted to the reported items flatters a claim that the treatment does less than it
  * ("greater", a guard) and belittles the opposite one: neither number is what it says.
  */
-function subjectsOf({ name, madeOf, controlScores }: PlannedTreatment) {
+function subjectsOf({ name, madeOf, controlScores, controlTunes, tune }: PlannedTreatment) {
+  const trained = tune && { trained: true as const };
   return [
-    { treatment: name, madeOf },
-    ...[...controlScores].map(([control, { sets }]) => ({
+    { treatment: name, ...trained, madeOf },
+    ...[...controlScores, ...controlTunes].map(([control, { sets }]) => ({
       treatment: name,
       control,
+      ...trained,
       madeOf: Object.values(sets).map((set) => set.madeOf),
     })),
   ];
@@ -89,7 +91,7 @@ function meetingRecord(
     readonly reported: readonly PrintedItem[];
     readonly made: readonly PrintedItem[];
   },
-): Omit<MeetingRecord, "treatment" | "control" | "benchmark"> | undefined {
+): Omit<MeetingRecord, "treatment" | "control" | "benchmark" | "trained"> | undefined {
   const met = [...meetings(reported, made)];
   if (met.length === 0) return undefined;
   const of = (kind: string) => met.filter(([, each]) => each.kind === kind).toSorted(([a], [b]) => a - b);

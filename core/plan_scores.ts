@@ -100,7 +100,9 @@ function planScore(entry: ScoreSpec, matrix: MatrixSpec, options: SetOptions): P
   const params = parseWith(scorer.params, entry.params, `${options.task}: params of scorer ${entry.use}`);
   checkSets(entry, scorer, options.task);
   const sets = Object.fromEntries(
-    Object.entries(entry.on).map(([name, set]) => [name, planSet(set, matrix, options)]),
+    Object.entries(entry.on).map((
+      [name, set],
+    ) => [name, planSet(set, matrix, { ...options, role: "localise" })]),
   );
   const shortened = Object.entries(sets).some(([name, { record }]) =>
     isShortened(record, entry.on[name]?.limit, options.limit)
@@ -108,16 +110,21 @@ function planScore(entry: ScoreSpec, matrix: MatrixSpec, options: SetOptions): P
   const spec = plain({
     scorer: { name: scorer.name, version: scorer.version, params },
     seed: matrix.seed,
-    sets: Object.fromEntries(
-      Object.entries(sets).map(([name, { record, groupBy }]) => [name, {
-        benchmark: { name: record.name, version: record.version, params: record.params },
-        evaluator: record.evaluator,
-        itemsHash: record.itemsHash,
-        groupBy: groupBy ?? null,
-      }]),
-    ),
+    sets: setsSpec(sets),
   });
   return { scorer, params, sets, seed: matrix.seed, shortened, spec };
+}
+
+/** What decides which items a step looks at. */
+export function setsSpec(sets: Readonly<Record<string, PlannedSet>>): Json {
+  return plain(Object.fromEntries(
+    Object.entries(sets).map(([name, { record, groupBy }]) => [name, {
+      benchmark: { name: record.name, version: record.version, params: record.params },
+      evaluator: record.evaluator,
+      itemsHash: record.itemsHash,
+      groupBy: groupBy ?? null,
+    }]),
+  ));
 }
 
 /** Whether the run's limit leaves items out, beyond those that a set's own leaves out. */
@@ -129,12 +136,17 @@ export function isShortened(
   return (limit ?? Infinity) < Math.min(own ?? Infinity, items.original);
 }
 
-function planSet(set: ScoreSetSpec, matrix: MatrixSpec, options: SetOptions): PlannedSet {
+/** A set and the items that it is made of. @throws {UserError} as loadSet(). */
+export function planSet(
+  set: ScoreSetSpec,
+  matrix: MatrixSpec,
+  options: SetOptions & { readonly role: MadeOf["role"] },
+): PlannedSet {
   const planned = loadSet(set, matrix, options);
   return {
     ...planned,
     groupBy: set.groupBy,
-    madeOf: madeOf(planned.record.name, planned.items, "localise"),
+    madeOf: madeOf(planned.record.name, planned.items, options.role),
   };
 }
 
@@ -156,7 +168,12 @@ export function loadSet(set: ScoreSetSpec, matrix: MatrixSpec, options: SetOptio
   });
 }
 
-function checkSets({ use, on }: ScoreSpec, { sets, optionalSets = [] }: Scorer, task: string): void {
+/** @throws {UserError} for a set that the scorer or tuner does not know, or one that is missing. */
+export function checkSets(
+  { use, on }: Pick<ScoreSpec, "use" | "on">,
+  { sets, optionalSets = [] }: Pick<Scorer, "sets" | "optionalSets">,
+  task: string,
+): void {
   const known = [...sets, ...optionalSets];
   const wanted = known.length > 0 ? known.map((set) => JSON.stringify(set)).join(", ") : "none";
   const unknown = Object.keys(on).find((name) => !known.includes(name));
@@ -243,7 +260,8 @@ function outlineOf(
   }
 }
 
-function scoredItems(set: PlannedSet, model: ModelScoreOptions["model"]): ScoredItem[] {
+/** A set's items, tokenised. @throws {UserError} for items that do not suit the model, or have no cluster to group by. */
+export function scoredItems(set: PlannedSet, model: ModelScoreOptions["model"]): ScoredItem[] {
   const { evaluator, items, record, groupBy } = set;
   const requests = requestsOf(set, model);
   return items.map((item, i): ScoredItem => ({

@@ -4,11 +4,20 @@ import { controlLabels } from "./controls.ts";
 import type { Json } from "./evaluator.ts";
 import type { Intervention } from "./intervention.ts";
 import type { PlannedTexts } from "./growth.ts";
-import type { ControlSpec, CurveSpec, MatrixSpec, ScoreSpec, SelectSpec, TreatmentSpec } from "./matrix.ts";
+import type {
+  ControlSpec,
+  CurveSpec,
+  MatrixSpec,
+  ScoreSpec,
+  SelectSpec,
+  TreatmentSpec,
+  TuneSpec,
+} from "./matrix.ts";
 import type { Unit } from "./model.ts";
 import { plain } from "./plan_benchmarks.ts";
 import type { MadeOf } from "./provenance/made_of.ts";
 import { type PlannedScore, scoreName } from "./plan_scores.ts";
+import type { PlannedTune } from "./plan_tunes.ts";
 import { lookUp, type Registry } from "./registry.ts";
 import { parseWith } from "./schema.ts";
 import { readUnits, unitsOf } from "./units.ts";
@@ -33,6 +42,12 @@ export interface PlannedTreatment {
   readonly controlScores: ReadonlyMap<string, PlannedScore>;
   /** What its grown controls cost is measured on, by their labels. */
   readonly controlTexts: ReadonlyMap<string, PlannedTexts>;
+  /** What it trains, in place of edits. */
+  readonly tune: PlannedTune | undefined;
+  /** What its controls train that have a training of their own, by their labels. */
+  readonly controlTunes: ReadonlyMap<string, PlannedTune>;
+  /** Of the training; one at least. */
+  readonly seeds: readonly number[];
   readonly curve: CurveSpec | undefined;
   readonly edits: readonly PlannedEdit[];
   /** In the order of the steps; none where all units are given. */
@@ -51,16 +66,18 @@ export interface TreatmentOptions {
   readonly scores: ReadonlyMap<string, PlannedScore>;
   /** As planTexts() gives them. */
   readonly texts: ReadonlyMap<ControlSpec, PlannedTexts>;
+  /** As planTunes() gives them. */
+  readonly tunes: ReadonlyMap<TuneSpec, PlannedTune>;
 }
 
 /** @throws {UserError} for an unknown intervention, wrong params or a broken units file. */
 export function planTreatments(matrix: MatrixSpec, options: TreatmentOptions): PlannedTreatment[] {
-  return matrix.treatments.map((treatment) => planTreatment(treatment, options));
+  return matrix.treatments.map((treatment) => planTreatment(treatment, { ...options, seed: matrix.seed }));
 }
 
 function planTreatment(
-  { name, steps, controls, curve }: TreatmentSpec,
-  { registry, path, scores, texts }: TreatmentOptions,
+  { name, steps, controls, curve, seeds }: TreatmentSpec,
+  { registry, path, scores, texts, tunes, seed }: TreatmentOptions & { readonly seed: number },
 ): PlannedTreatment {
   const task = `read treatment ${JSON.stringify(name)}`;
   const edits: PlannedEdit[] = [];
@@ -71,7 +88,14 @@ function planTreatment(
     const planned = scores.get(scoreName(score));
     return { ...score, version: planned?.scorer.version, params: planned?.params };
   };
-  const record = steps.map(({ score, select, edit }) => {
+  const tuneRecord = (tune: TuneSpec) => {
+    const planned = tunes.get(tune)!;
+    return { ...tune, version: planned.tuner.version, params: planned.params };
+  };
+  const [tune] = steps.flatMap((step) => step.tune ? [tunes.get(step.tune)!] : []);
+  if (tune) made.push(...Object.values(tune.sets).map((set) => set.madeOf));
+  const record = steps.map(({ score, select, edit, tune }) => {
+    if (tune) return { tune: tuneRecord(tune) };
     if (score) {
       scored = scores.get(scoreName(score));
       return { score: scoreRecord(score) };
@@ -107,6 +131,13 @@ function planTreatment(
         return on ? [[controlLabels(controls)[i]!, on]] : [];
       }),
     ),
+    tune,
+    controlTunes: new Map(
+      controls.flatMap((control) =>
+        control.use === "tuned" ? [[control.name, tunes.get(control.tune)!]] : []
+      ),
+    ),
+    seeds: seeds ?? [seed],
     curve,
     edits,
     selections,
@@ -115,7 +146,11 @@ function planTreatment(
       steps: plain(record),
       controls: plain(
         controls.map((control) =>
-          control.use === "scored" ? { ...control, score: scoreRecord(control.score) } : control
+          control.use === "scored"
+            ? { ...control, score: scoreRecord(control.score) }
+            : control.use === "tuned"
+            ? { ...control, tune: tuneRecord(control.tune) }
+            : control
         ),
       ),
     },

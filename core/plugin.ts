@@ -4,6 +4,7 @@ import type { Evaluator } from "./evaluator.ts";
 import type { Intervention } from "./intervention.ts";
 import type { ModelBackend } from "./model.ts";
 import type { Scorer } from "./scorer.ts";
+import type { Tuner } from "./tuner.ts";
 
 export interface BackendEntry<Params = unknown> {
   readonly name: string;
@@ -27,6 +28,8 @@ export interface Plugin {
   readonly interventions?: readonly Intervention<any>[];
   // deno-lint-ignore no-explicit-any -- as for backends
   readonly scorers?: readonly Scorer<any>[];
+  // deno-lint-ignore no-explicit-any -- as for backends
+  readonly tuners?: readonly Tuner<any>[];
 }
 
 /**

@@ -13,6 +13,7 @@ import { parseScorer } from "./json_scorer.ts";
 import { suggest } from "./nearest.ts";
 import type { BackendEntry, Plugin } from "./plugin.ts";
 import type { Scorer } from "./scorer.ts";
+import type { Tuner } from "./tuner.ts";
 
 export interface Registry {
   readonly plugins: readonly Plugin[];
@@ -24,6 +25,8 @@ export interface Registry {
   readonly interventions: ReadonlyMap<string, Intervention<any>>;
   // deno-lint-ignore no-explicit-any -- as for backends
   readonly scorers: ReadonlyMap<string, Scorer<any>>;
+  // deno-lint-ignore no-explicit-any -- as for backends
+  readonly tuners: ReadonlyMap<string, Tuner<any>>;
   // deno-lint-ignore no-explicit-any -- as for backends
   readonly benchmarks: ReadonlyMap<string, Benchmark<any, any>>;
 }
@@ -39,6 +42,7 @@ export function createRegistry(plugins: readonly Plugin[], benchmarks: readonly 
     evaluators: byName(plugins.flatMap((plugin) => plugin.evaluators ?? []), "evaluator"),
     interventions: byName(plugins.flatMap((plugin) => plugin.interventions ?? []), "intervention"),
     scorers: byName(plugins.flatMap((plugin) => plugin.scorers ?? []), "scorer"),
+    tuners: byName(plugins.flatMap((plugin) => plugin.tuners ?? []), "tuner"),
     benchmarks: byName(benchmarks, "benchmark"),
   };
 }

@@ -3,23 +3,14 @@ import type { Difference, Estimate, Spread } from "./estimate.ts";
 import type { Json, Metric } from "./evaluator.ts";
 import type { LabelShares } from "./label_shares.ts";
 import type { Hypothesis, Judgement } from "./stats/verdict.ts";
-import type { Edit, ModelInfo, Tap } from "./model.ts";
+import type { ModelInfo } from "./model.ts";
+import type { TreatmentRecord } from "./results_treatments.ts";
 import type { ScalesResult } from "./scale.ts";
+
+export * from "./results_treatments.ts";
 
 /** The name of the unedited model, which is always there. */
 export const UNTOUCHED = "untouched";
-
-/** One arm of a treatment: the edits as they were, or the untouched model (no edits). */
-export interface ArmRecord {
-  readonly treatment: string;
-  /** Label of the model whose units these are; absent where all models of the run have the same arms. */
-  readonly model?: string;
-  /** "treated", or the control's label, of drawn sets with their number: "random 3", "important". The untouched model is treatment "untouched", arm "treated". */
-  readonly arm: string;
-  readonly edits: readonly Edit[];
-  /** Number of units edited. */
-  readonly units: number;
-}
 
 export interface MetricResult {
   readonly metric: Metric;
@@ -58,12 +49,23 @@ export interface CellResult {
   readonly primary: string;
   readonly metrics: readonly MetricResult[];
   readonly controls: readonly ControlResult[];
+  /** Of a training under several seeds: the mean of each metric under each, and its cell; `key` is the first one's. */
+  readonly seeds?: readonly {
+    readonly seed: number;
+    readonly key: string;
+    readonly values: Readonly<Record<string, number>>;
+  }[];
   /** Where the treatment has one. */
   readonly curve?: CurveResult;
   /** Which labels were chosen, for items that all have the same ones. */
   readonly labels?: LabelShares;
   /** Where all answers together lie, for benchmarks that have scales. */
   readonly scales?: ScalesResult;
+}
+
+/** Whether a control's sets are those of a treatment's seeds, in their order. */
+export function isSeeded(keys: readonly string[], seeds: CellResult["seeds"] = []): boolean {
+  return seeds.length > 1 && keys.length === seeds.length;
 }
 
 export interface BenchmarkRecord {
@@ -87,54 +89,6 @@ export interface BenchmarkRecord {
   readonly itemsHash: string;
   /** Expected share of right answers of who picks among the options blindly, in (0, 1]; absent where items have no right option. */
   readonly chance?: number;
-}
-
-/** Items that a scorer looked at. */
-export interface SetRecord extends BenchmarkRecord {
-  /** Kind of the cluster by which scores were kept apart. */
-  readonly groupBy: string | null;
-  /** Where the store has the items as a units file carries them (MadeOf); absent in runs of before there was provenance. */
-  readonly madeOf?: string;
-}
-
-/** Units that a treatment found on one model. */
-export interface FoundRecord {
-  readonly model: string;
-  readonly scorer: {
-    readonly name: string;
-    readonly version: string;
-    readonly title: string;
-    readonly source: string;
-    readonly params: Json;
-  };
-  readonly seed: number;
-  /** By the name of the scorer's set. */
-  readonly sets: Readonly<Record<string, SetRecord>>;
-  /** As the matrix has it, with every default. */
-  readonly select: Json;
-  /** Number of units that they were selected from. */
-  readonly pool: number;
-  readonly selected: number;
-  /** Taps in forward order, units ascending. */
-  readonly units: readonly { readonly tap: Tap; readonly units: readonly number[] }[];
-  /** Of each unit, by tap, in the same order. */
-  readonly scores: Readonly<Record<string, readonly number[]>>;
-  /** Content address of the scores of all units: sha256 of everything that made them. */
-  readonly key: string;
-}
-
-/** Sets of a control that grew until they cost as much as the treatment, on one model. */
-export interface GrownRecord {
-  readonly model: string;
-  /** Label of the control. */
-  readonly control: string;
-  /** What the cost was measured on. */
-  readonly texts: BenchmarkRecord;
-  /** What costs, in its own unit; more is worse. */
-  readonly metric: string;
-  /** Of the treatment. */
-  readonly wanted: number;
-  readonly sets: readonly { readonly units: number; readonly cost: number }[];
 }
 
 /** A treatment at several doses, by the primary metric. */
@@ -169,23 +123,13 @@ export interface ModelRecord {
   readonly info: ModelInfo;
 }
 
-export interface TreatmentRecord {
-  readonly name: string;
-  /** As the matrix has them, with the version of each intervention and its params with every default. */
-  readonly steps: Json;
-  readonly controls: Json;
-  readonly arms: readonly ArmRecord[];
-  /** Where units were found by a scorer: of each selection in turn, model by model. */
-  readonly found?: readonly FoundRecord[];
-  /** Where controls grew. */
-  readonly grown?: readonly GrownRecord[];
-}
-
 /** What a treatment, or a control of it, was made of, beside what it is reported on. */
 export interface MeetingRecord {
   readonly treatment: string;
   /** Label of the control whose units were made of the items; absent where they are the treatment's own. */
   readonly control?: string;
+  /** Whether they were trained on, and made no units. */
+  readonly trained?: true;
   /** Label of the benchmark, and how many items of it are reported on. */
   readonly benchmark: string;
   readonly items: number;
@@ -271,7 +215,7 @@ export interface Results {
     readonly sealed?: { readonly at: string; readonly cells: number; readonly of: number };
     readonly tokens: number;
     readonly tokensPerSecond: number;
-    /** Of `tokens` and `elapsedMs` what scoring units took, and whether all of its passes went backward; absent where none were scored. */
+    /** Of `tokens` and `elapsedMs` what scoring units and training took, and whether all of their passes went backward; absent where there was neither. */
     readonly scoring?: { readonly tokens: number; readonly elapsedMs: number; readonly gradients: boolean };
     /** What the last run that computed anything took, where this one found all in the store. */
     readonly measured?: Results["run"];

@@ -12,7 +12,7 @@ export interface FindProgress {
   readonly tokens: number;
   /** Model, and scorer or control. */
   readonly current: string;
-  readonly scoring: { readonly done: number; readonly total: number };
+  readonly scoring: { readonly done: number; readonly total: number; readonly isTraining?: boolean };
 }
 
 export interface FindOptions {
@@ -83,6 +83,7 @@ export function checkSame({ record }: PlannedModel, model: Model): void {
   );
 }
 
-function nameOn({ record }: PlannedModel, { models }: Plan, what: string): string {
+/** With the model's name where there are several. */
+export function nameOn({ record }: PlannedModel, { models }: Plan, what: string): string {
   return [...(models.length > 1 ? [record.label] : []), what].join(" / ");
 }

@@ -14,6 +14,7 @@ import { keepColumns } from "./store/columns.ts";
 import type { RunStore } from "./store/store.ts";
 import { isGrown } from "./growth.ts";
 import { checkSame, findUnits, growSets } from "./run_units.ts";
+import { trainAll, trainingsOf } from "./run_trainings.ts";
 import { orderedOutcomes } from "./reading.ts";
 import { createStopping } from "./stopping.ts";
 import { armsOfModel, saveMadeOf } from "./unit_scores.ts";
@@ -27,10 +28,17 @@ export interface Progress {
    * the cells. */
   readonly tokens: number;
   readonly elapsedMs: number;
-  /** Model, benchmark, treatment and arm at work; model and scorer while units are scored. */
+  /** Model, benchmark, treatment and arm at work; model and scorer while units are scored, model and treatment while one is trained. */
   readonly current: string;
-  /** Samples that a scorer has seen, and all of its samples; of a control that grows its sets. */
-  readonly scoring?: { readonly done: number; readonly total: number };
+  /** Samples that a scorer has seen, and all of its samples; of a control that grows its sets; of a training its updates. */
+  readonly scoring?: Finding;
+}
+
+/** How far what precedes the cells has come. */
+export interface Finding {
+  readonly done: number;
+  readonly total: number;
+  readonly isTraining?: boolean;
 }
 
 export interface RunOptions {
@@ -47,7 +55,7 @@ export interface RunCounts {
   readonly tokens: number;
   /** Time from the first open model to the last batch. */
   readonly elapsedMs: number;
-  /** Of both, what scoring units took. */
+  /** Of both, what scoring units and training took. */
   readonly scoring: { readonly tokens: number; readonly elapsedMs: number };
 }
 
@@ -110,6 +118,16 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
       for (const cell of mine) skipped.set(cell.key, cell);
       continue;
     }
+    const beforeTraining = context.now();
+    const training = await trainAll(planned, {
+      wanted: trainingsOf(mine),
+      plan,
+      store,
+      context,
+      onProgress: (progress) => report({ ...progress, elapsedMs: context.now() - beforeTraining }),
+    });
+    tally.scoring.tokens += training.tokens;
+    tally.scoring.elapsedMs += context.now() - beforeTraining;
     context.signal.throwIfAborted();
     // The same taps whatever is left to do, so that a run that goes on opens the graph it had.
     const taps = tapsOf(armsOfModel(planned, plan, store, { isGrown: false }));
@@ -125,40 +143,48 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
     });
     tally.growing.elapsedMs += context.now() - beforeGrowth;
     const arms = armsOfModel(planned, plan, store);
-    for (const cell of mine) {
-      if (store.isComplete(cell.key)) continue;
-      if (!stopping.isWanted(cell)) {
-        skipped.set(cell.key, cell);
-        reportCell(cell);
-        continue;
-      }
-      skipped.delete(cell.key);
-      await computeCell(cell, {
-        model,
-        edits: armOf(cell, arms).edits,
-        store,
-        signal: context.signal,
-        tokenBudget: plan.tokenBudget,
-        onBatch: (items, tokens) => {
-          tally.items += items;
-          tally.tokens += tokens;
+    // A trained model is opened once.
+    const folderOf = ({ arm }: PlannedCell) => arm.training && training.folders.get(arm.training);
+    for (const [folder, cells] of Map.groupBy(mine, folderOf)) {
+      await using own = folder === undefined ? undefined : await model.adapted(folder);
+      for (const cell of cells) {
+        if (store.isComplete(cell.key)) continue;
+        if (!stopping.isWanted(cell)) {
+          skipped.set(cell.key, cell);
           reportCell(cell);
-        },
-      });
-      if (isCompared(cell)) {
-        checkIdentity(
-          plan.cells.filter(({ model, benchmark }) => model === planned && benchmark === cell.benchmark),
+          continue;
+        }
+        skipped.delete(cell.key);
+        await computeCell(cell, {
+          model: own ?? model,
+          edits: armOf(cell, arms).edits,
           store,
-        );
+          signal: context.signal,
+          tokenBudget: plan.tokenBudget,
+          onBatch: (items, tokens) => {
+            tally.items += items;
+            tally.tokens += tokens;
+            reportCell(cell);
+          },
+        });
+        if (isCompared(cell)) {
+          checkIdentity(
+            plan.cells.filter(({ model, benchmark }) => model === planned && benchmark === cell.benchmark),
+            store,
+          );
+        }
+        tally.done++;
+        reportCell(cell);
       }
-      tally.done++;
-      reportCell(cell);
     }
   }
   for (const cell of cells) keepSamples(cell, store);
   for (const benchmark of plan.benchmarks) saveClusters(benchmark, store);
   for (const { score } of plan.models.flatMap(({ scores }) => scores)) {
     for (const { madeOf } of Object.values(score.sets)) saveMadeOf(madeOf, store);
+  }
+  for (const { training } of plan.models.flatMap(({ trainings }) => trainings)) {
+    for (const { madeOf } of Object.values(training.tune.sets)) saveMadeOf(madeOf, store);
   }
   return {
     computedCells: open.length - skipped.size,
@@ -184,7 +210,7 @@ async function computeCell(cell: PlannedCell, options: CellOptions): Promise<voi
   store.openCell(cell.key, cell.spec, items.length);
   const done = new Set(store.outcomes(cell.key).keys());
   const isDone = (index: number) => done.has(items[index]?.id ?? "");
-  const batches = model.score(cell.requests, {
+  const batches = model.score(cell.requests(), {
     edits,
     tokenBudget,
     skip: (indices) => indices.every(isDone),

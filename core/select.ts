@@ -29,7 +29,8 @@ export interface Selected {
  * if (units.map(({ index }) => index).join() !== "1,3") throw new Error("the highest come first");
  * ```
  */
-export function selectUnits(scores: UnitScores, { top, per, sites, group, order }: SelectSpec): Selected {
+export function selectUnits(scores: UnitScores, select: SelectSpec): Selected {
+  const { top, per, sites, group, order } = select;
   const all = scoredUnits(scores, group);
   const scored = sites ? all.filter(({ tap }) => (sites as readonly string[]).includes(siteOf(tap))) : all;
   if (scored.length === 0) {
@@ -42,8 +43,7 @@ export function selectUnits(scores: UnitScores, { top, per, sites, group, order 
   }
   const pools = Map.groupBy(scored, ({ tap }) => per === "all" ? "" : per === "tap" ? tap : siteOf(tap));
   const taken = [...pools].flatMap(([name, pool]) => {
-    // 0.29 * 100 is a hair below 29 in binary: a share that comes to a whole number means that number.
-    const count = top < 1 ? Math.floor(top * pool.length * (1 + 1e-12)) : top;
+    const count = countOf(top, pool.length);
     if (count > pool.length) {
       throw new UserError(
         `Cannot select units: top is ${top}, wanted at most ${
@@ -51,9 +51,14 @@ export function selectUnits(scores: UnitScores, { top, per, sites, group, order 
         }, the scored units${name && ` of ${name}`}`,
       );
     }
-    return ranked(pool, order).slice(0, count);
+    return kept(ranked(pool, order).slice(0, count), { pool, scores, select });
   });
   if (taken.length === 0) {
+    if (select.without || select.standout) {
+      throw new UserError(
+        `Cannot select units: none is left of top ${top} by what "without" and "standout" drop, wanted one or more`,
+      );
+    }
     const most = Math.max(...[...pools.values()].map(({ length }) => length)).toLocaleString("en");
     throw new UserError(
       `Cannot select units: top ${top} of ${most} units${
@@ -71,6 +76,46 @@ export function selectUnits(scores: UnitScores, { top, per, sites, group, order 
 
 interface ScoredUnit extends Unit {
   readonly score: number;
+}
+
+/** Of units that were taken of a pool those that nothing drops. */
+function kept(taken: readonly ScoredUnit[], { pool, scores, select: { group, order, without, standout } }: {
+  readonly pool: readonly ScoredUnit[];
+  readonly scores: UnitScores;
+  readonly select: SelectSpec;
+}): ScoredUnit[] {
+  const nameOf = ({ tap, index }: Unit) => `${tap}/${index}`;
+  let left = [...taken];
+  if (without) {
+    const inPool = new Set(pool.map(nameOf));
+    const others = scoredUnits(scores, without.group).filter((unit) => inPool.has(nameOf(unit)));
+    const count = countOf(without.top, others.length);
+    const first = new Set(ranked(others, order).slice(0, count).map(nameOf));
+    left = left.filter((unit) => !first.has(nameOf(unit)));
+  }
+  if (standout) {
+    const { z, among } = standout;
+    const names = [...scores.keys()].filter((name) => name.startsWith(among));
+    if (names.length < 2 || !names.includes(group!)) {
+      throw new UserError(
+        `Cannot select units: ${names.length} groups begin with ${JSON.stringify(among)}${
+          names.length < 2 ? "" : `, ${JSON.stringify(group)} not among them`
+        }, wanted that of the selection and others`,
+      );
+    }
+    left = left.filter(({ tap, index, score }) => {
+      const all = names.map((name) => scores.get(name)!.get(tap)![index]!);
+      const mean = all.reduce((sum, each) => sum + each, 0) / all.length;
+      const deviation = Math.sqrt(all.reduce((sum, each) => sum + (each - mean) ** 2, 0) / all.length);
+      return (deviation === 0 ? 0 : (score - mean) / deviation) >= z;
+    });
+  }
+  return left;
+}
+
+/** Units that a share of a pool is. 0.29 * 100 is a hair below 29 in binary: a share that comes to a whole number means that number. */
+function countOf(top: number, size: number): number {
+  return top < 1 ? Math.floor(top * size * (1 + 1e-12)) : top;
 }
 
 /** Those that come first; the sort is stable, so equals stay in the order of taps and indices. */

@@ -5,7 +5,7 @@ import type { Columns } from "./store/columns.ts";
 import { judgeHypotheses, type Measured } from "./hypotheses.ts";
 import { labelShares } from "./label_shares.ts";
 import { type Measure, measuresOf } from "./measures.ts";
-import { isTreated } from "./arms.ts";
+import { isOwn, isTreated } from "./arms.ts";
 import type { Plan, PlannedCell } from "./plan.ts";
 import { plain, type PlannedBenchmark } from "./plan_benchmarks.ts";
 import {
@@ -17,7 +17,14 @@ import {
 } from "./results.ts";
 import { type Filled, readingIn } from "./reading.ts";
 import { scaleResults } from "./scale_results.ts";
-import { estimateChange, estimateMean, pairedDifference, spread } from "./stats/mod.ts";
+import {
+  estimateChange,
+  estimateMean,
+  estimateSeeds,
+  pairedDifference,
+  seedsDifference,
+  spread,
+} from "./stats/mod.ts";
 import type { RunStore } from "./store/store.ts";
 import { type CurveInput, curveResult } from "./curve_results.ts";
 import { standingOf } from "./standing.ts";
@@ -96,6 +103,9 @@ function measuredOn(
       const reading = own(benchmark, treatment), found = reading && measure(benchmark, name, reading);
       return found && Array.from(found.values(reading));
     },
+    seeds: ({ benchmark, treatment }, name) =>
+      find(benchmark, (arm) => arm.treatment === treatment && isOwn(arm))
+        .map((reading) => Array.from(measure(benchmark, name, reading)?.values(reading) ?? [])),
     sets: ({ benchmark, treatment, control }, name) =>
       find(benchmark, (arm) => arm.treatment === treatment && arm.control === control)
         .map((reading) => Array.from(measure(benchmark, name, reading)?.values(reading) ?? [])),
@@ -117,6 +127,8 @@ function cellResult(
   const { cell } = reading, { model, benchmark, arm, key } = cell;
   const before = arm.treatment === UNTOUCHED ? undefined : untouched;
   const measures = measuresOf(benchmark, reading);
+  // The treatment under each of its seeds.
+  const seeds = all.filter((other) => other.cell.arm.treatment === arm.treatment && isOwn(other.cell.arm));
   const metrics = measures.map((measure): MetricResult => {
     const { metric, clusters } = measure;
     const options = {
@@ -126,13 +138,24 @@ function cellResult(
       resamples: RESAMPLES,
       seed: `${seed}/bootstrap/${metric.name}/${key}`,
     };
-    const values = measure.values(reading);
-    const estimate: Estimate = estimateMean(values, options);
+    const each = seeds.map((seed) => measure.values(seed)), isSeeded = seeds.length > 1;
+    const estimate: Estimate = isSeeded
+      ? estimateSeeds(each.map((list) => Array.from(list)), {
+        clusters,
+        ...(metric.binary && { bounded: "level" as const }),
+        level: LEVEL,
+      })
+      : estimateMean(each[0]!, options);
     if (before === undefined) return { metric, estimate };
-    const difference: Difference = pairedDifference(measure.values(before), values, options);
-    const parts = measure.isJoint
-      ? undefined
-      : partsOf(metric.name, { before: before.columns, after: reading.columns, cell, options });
+    const difference: Difference = isSeeded
+      ? seedsDifference([measure.values(before)], each, options)
+      : pairedDifference(measure.values(before), each[0]!, options);
+    const parts = measure.isJoint ? undefined : partsOf(metric.name, {
+      before: before.columns,
+      after: seeds.map(({ columns }) => columns),
+      cell,
+      options,
+    });
     return parts ? { metric, estimate, difference, parts } : { metric, estimate, difference };
   });
   const sets = all.filter((other) =>
@@ -176,6 +199,15 @@ function cellResult(
     primary: benchmark.primary,
     metrics,
     controls: controlResults(sets, { untouched, treated: reading, measures, cell, plan }),
+    ...(seeds.length > 1 && {
+      seeds: seeds.map(({ cell, ...each }) => ({
+        seed: cell.arm.training!.seed,
+        key: cell.key,
+        values: Object.fromEntries(
+          measures.map(({ metric, values }) => [metric.name, mean(values({ ...each }))]),
+        ),
+      })),
+    }),
     ...(curve && { curve }),
     ...(labels && { labels }),
     ...(scales && { scales }),
@@ -184,27 +216,34 @@ function cellResult(
 
 function partsOf(metric: string, { before, after, cell, options }: {
   readonly before: Columns;
-  readonly after: Columns;
+  /** Under each seed. */
+  readonly after: readonly Columns[];
   readonly cell: PlannedCell;
   readonly options: Parameters<typeof estimateMean>[1];
 }): Record<string, Estimate> | undefined {
-  const { evaluator, items } = cell.benchmark, parts = new Map<string, Float64Array>();
-  for (let i = 0; i < items.length; i++) {
-    const split = evaluator.parts?.(metric, valuesAt(before, i), valuesAt(after, i));
-    if (split === undefined) return undefined;
-    for (const part of Object.keys(split)) {
-      const list = parts.get(part) ?? new Float64Array(items.length);
-      list[i] = split[part]!;
-      parts.set(part, list);
+  const { evaluator, items } = cell.benchmark, parts = new Map<string, Float64Array[]>();
+  for (const [s, columns] of after.entries()) {
+    for (let i = 0; i < items.length; i++) {
+      const split = evaluator.parts?.(metric, valuesAt(before, i), valuesAt(columns, i));
+      if (split === undefined) return undefined;
+      for (const part of Object.keys(split)) {
+        const lists = parts.get(part) ?? after.map(() => new Float64Array(items.length));
+        lists[s]![i] = split[part]!;
+        parts.set(part, lists);
+      }
     }
   }
+  const { clusters, level = LEVEL, seed } = options;
   return Object.fromEntries(
-    [...parts].map(([part, changes]) => [
+    [...parts].map(([part, lists]) => [
       part,
-      estimateChange(changes, {
-        ...options,
-        seed: `${options.seed}/${part}`,
-      }),
+      lists.length > 1
+        ? estimateSeeds(lists.map((list) => Array.from(list)), {
+          clusters,
+          ...(options.binary && { bounded: "change" as const }),
+          level,
+        })
+        : estimateChange(lists[0]!, { ...options, seed: `${seed}/${part}` }),
     ]),
   );
 }

@@ -3,6 +3,8 @@ import { loadGrowth } from "./growth.ts";
 import { canonicalJson } from "./hash.ts";
 import type { Unit } from "./model.ts";
 import type { Plan, PlannedCell, PlannedModel } from "./plan.ts";
+import type { PlannedArm } from "./plan_arms.ts";
+import { loadTrained } from "./run_trainings.ts";
 import { plain } from "./plan_benchmarks.ts";
 import { type PlannedScore } from "./plan_scores.ts";
 import type { Selection } from "./plan_treatments.ts";
@@ -11,6 +13,7 @@ import {
   type FoundRecord,
   type GrownRecord,
   type SetRecord,
+  type TrainedRecord,
   type TreatmentRecord,
   UNTOUCHED,
 } from "./results.ts";
@@ -62,12 +65,17 @@ export function treatmentRecords(
           };
         })
       );
+      const trained = plan.models.flatMap((model) =>
+        model.arms.filter(({ treatment, arm }) => treatment === name && counted.has(`${treatment}\n${arm}`))
+          .flatMap((arm) => arm.training ? [trainedRecord(arm, { model, store })] : [])
+      );
       return {
         name,
         ...record,
         arms: armsOf(name),
         ...(found.length > 0 && { found }),
         ...(grown.length > 0 && { grown }),
+        ...(trained.length > 0 && { trained }),
       };
     }),
   ];
@@ -99,13 +107,31 @@ function foundRecord({ score, select }: Selection, { model, store }: FoundOption
   };
 }
 
+/** @throws when the training's delta is not known to the store. */
+function trainedRecord({ arm, training }: PlannedArm, { model, store }: FoundOptions): TrainedRecord {
+  const { tune, answers, seed } = training!, { tuner: { name, version, title, source }, params, sets } = tune;
+  const { key } = model.trainings.find((each) => each.training === training)!;
+  const { hash: delta, ...figures } = loadTrained(store, key)!;
+  return {
+    model: model.record.label,
+    arm,
+    tuner: { name, version, title, source, params: plain(params) },
+    seed,
+    answers,
+    sets: setRecords({ sets }),
+    ...figures,
+    delta,
+    key,
+  };
+}
+
 interface Scored extends Unit {
   readonly score: number;
 }
 
-function setRecords(score: PlannedScore): FoundRecord["sets"] {
+function setRecords({ sets }: Pick<PlannedScore, "sets">): FoundRecord["sets"] {
   return Object.fromEntries(
-    Object.entries(score.sets).map(([name, set]): [string, SetRecord] => [name, {
+    Object.entries(sets).map(([name, set]): [string, SetRecord] => [name, {
       ...set.record,
       groupBy: set.groupBy ?? null,
       madeOf: madeOfKey(set.madeOf),

@@ -4,6 +4,7 @@ import { etag } from "hono/etag";
 import { secureHeaders } from "hono/secure-headers";
 import {
   type CellResult,
+  isSeeded,
   type Metric,
   type Results,
   type RunStore,
@@ -162,8 +163,11 @@ function findCell(
   const own = cells.find((cell) => cell.key === key);
   if (own) return { cell: own, arm: undefined };
   for (const cell of cells) {
+    const { seeds = [] } = cell, seed = seeds.find((each) => each.key === key);
+    if (seed) return { cell, arm: `seed ${seed.seed}` };
     for (const { control, keys } of cell.controls) {
       if (!keys.includes(key)) continue;
+      if (isSeeded(keys, seeds)) return { cell, arm: `${control}, seed ${seeds[keys.indexOf(key)]!.seed}` };
       // Only drawn sets have numbers.
       const own = treatments.find(({ name }) => name === cell.treatment)?.arms.map(({ arm }) => arm) ?? [];
       return { cell, arm: own.includes(control) ? control : `${control} ${keys.indexOf(key) + 1}` };

@@ -3,7 +3,7 @@ import type { Command } from "./command.ts";
 
 export const command: Command = {
   name: "ls",
-  summary: "list plugins, models' backends, scorers, interventions, evaluators and benchmarks",
+  summary: "list plugins, models' backends, scorers, tuners, interventions, evaluators and benchmarks",
   positionals: "",
   maxPositionals: 0,
   flags: [{
@@ -28,6 +28,16 @@ export const command: Command = {
           `${each.title} (looks at ${
             [...each.sets, ...(each.optionalSets ?? []).map((set) => `${set}, if given`)].join(" and ") ||
             "no items"
+          })`,
+        ]),
+      ],
+      [
+        "Tuners",
+        [...registry.tuners.values()].map((each) => [
+          each.name,
+          each.version,
+          `${each.title} (trains on ${
+            [...each.sets, ...(each.optionalSets ?? []).map((set) => `${set}, if given`)].join(" and ")
           })`,
         ]),
       ],

@@ -70,14 +70,16 @@ function bar({ share, text }: View): string {
   return `[${"#".repeat(full)}${"-".repeat(BAR - full)}] ${text}`;
 }
 
-/** " 45 %  123 of 200 cells  1,234 tok/s  0:12 left  fables / silenced"; " 45 %  scoring units: 48 of 96 samples ..." before. */
+/** " 45 %  123 of 200 cells  1,234 tok/s  0:12 left  fables / silenced"; " 45 %  scoring units: 48 of 96 samples ...", or " 45 %
+ * training: 48 of 96 updates ...", before. */
 function line({ items, cells, tokens, elapsedMs, current, scoring }: Progress): string {
   const rate = elapsedMs > 0 ? Math.round(1000 * tokens / elapsedMs).toLocaleString("en") : "0";
   if (scoring) {
-    const { done, total } = scoring;
+    const { done, total, isTraining = false } = scoring;
+    const [doing, one] = isTraining ? ["training", "update"] : ["scoring units", "sample"];
     const share = Math.floor(100 * done / Math.max(1, total));
-    return `${String(share).padStart(3)} %  scoring units: ${done} of ${total} ${
-      total === 1 ? "sample" : "samples"
+    return `${String(share).padStart(3)} %  ${doing}: ${done} of ${total} ${one}${
+      total === 1 ? "" : "s"
     }  ${rate} tok/s  ${current}`;
   }
   const share = Math.floor(100 * items.done / Math.max(1, items.total));

@@ -46,7 +46,7 @@ function estimated(
   const aToken = WIDE.residual * inspected.units("layers.0.resid_post") +
     WIDE.inner * inspected.units("layers.0.mlp.act");
   const requests = plan.cells.filter((cell) => cell.model.record === record).flatMap((cell) =>
-    cell.arm === model.arms[0] ? cell.requests : []
+    cell.arm === model.arms[0] ? cell.requests() : []
   );
   const read = requests.map(({ prompt, continuations }) => ({
     rows: 1 + continuations.reduce((sum, ids) => sum + ids.length - 1, 0),

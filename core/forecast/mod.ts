@@ -4,8 +4,10 @@ import { loadGrowth, type ModelGrowth } from "../growth.ts";
 import { isGradient, planPasses } from "../passes.ts";
 import type { Plan, PlannedCell, PlannedModel } from "../plan.ts";
 import type { ModelScore } from "../plan_scores.ts";
+import type { ModelTraining } from "../plan_tunes.ts";
 import type { Results } from "../results.ts";
 import type { PassSample } from "../scorer.ts";
+import { loadTrained } from "../run_trainings.ts";
 import { createStopping } from "../stopping.ts";
 import type { RunStore } from "../store/store.ts";
 import { type Detectable, detectableOf } from "./detectable.ts";
@@ -34,8 +36,10 @@ export interface CellsForecast {
 
 /** A scorer's passes on one model. */
 export interface ScoringForecast {
-  /** Name of the scorer; of a control that grows, treatment and label. */
+  /** Name of the scorer; of a control that grows, treatment and label; of a training, treatment and arm. */
   readonly scorer: string;
+  /** Whether it is a training. */
+  readonly trains?: boolean;
   /** Whether it is such a control, whose tokens are estimated. */
   readonly grows?: boolean;
   readonly stored: boolean;
@@ -74,6 +78,8 @@ export interface Forecast {
   readonly models: readonly ModelForecast[];
   readonly benchmarks: readonly Detectable[];
   readonly hypotheses: readonly HypothesisForecast[];
+  /** Whether treatments train, so that their changes vary by seed too, which is not counted. */
+  readonly trains: boolean;
 }
 
 /** @param store where results would go; only read. */
@@ -87,6 +93,7 @@ export function forecast(plan: Plan, store: RunStore, here: Here): Forecast {
     models: plan.models.map((model) => modelForecast(model, { plan, store, runs, here })),
     benchmarks: plan.benchmarks.map((benchmark) => detectableOf(benchmark, seen)),
     hypotheses: neededOf(plan, seen),
+    trains: plan.treatments.some(({ tune }) => tune),
   };
 }
 
@@ -112,6 +119,8 @@ function modelForecast(model: PlannedModel, { plan, store, runs, here }: ModelOp
     ...[...new Map(model.scores.map((each) => [each.key, each])).values()]
       .map((each) => scoringForecast(each, store)),
     ...model.growths.map((each) => growthForecast(each, store)),
+    ...[...new Map(model.trainings.map((each) => [each.key, each])).values()]
+      .map((each) => trainingForecast(each, store)),
   ];
   const forwardTokens = sum([
     ...benchmarks.map(({ tokens }) => tokens),
@@ -167,11 +176,12 @@ function cellsForecast(
 
 /** Tokens of a cell without those batches, or items, that are done whole. */
 function tokensOf(
-  { requests, benchmark, model }: PlannedCell,
+  { benchmark, model, ...cell }: PlannedCell,
   tokenBudget: number,
   done: ReadonlySet<string> = new Set(),
 ): number {
   const isDone = (index: number) => done.has(benchmark.items[index]?.id ?? "");
+  const requests = cell.requests();
   if (model.countTokens) {
     return model.countTokens(requests, { tokenBudget, skip: (indices) => indices.every(isDone) });
   }
@@ -209,6 +219,22 @@ function growthForecast(growth: ModelGrowth, store: RunStore): ScoringForecast {
     samples: rounds * requests.length,
     forwardTokens: rounds * sum(requests.map(lengthOf)),
     gradientTokens: 0,
+  };
+}
+
+/** One that was broken off counts whole. */
+function trainingForecast(
+  { name, key, examples, tokens, forwardTokens }: ModelTraining,
+  store: RunStore,
+): ScoringForecast {
+  const stored = loadTrained(store, key) !== undefined;
+  return {
+    scorer: name,
+    trains: true,
+    stored,
+    samples: examples,
+    forwardTokens: stored ? 0 : forwardTokens,
+    gradientTokens: stored ? 0 : tokens,
   };
 }
 

@@ -21,7 +21,7 @@ export function forecastLines(forecast: Forecast, { colour, width }: PrintOption
   const bold = (text: string) => colour ? `\x1b[1m${text}\x1b[22m` : text;
   const section = (title: string, lines: readonly string[]) =>
     lines.length > 0 ? ["", bold(title), ...lines] : [];
-  const { models, benchmarks, hypotheses, id, limit } = forecast;
+  const { models, benchmarks, hypotheses, id, limit, trains } = forecast;
   const sentence = `Plan of run ${id}; nothing was computed or written${
     limit === null ? "" : `; only the first ${limit} items of each benchmark (--limit), not reportable`
   }`;
@@ -40,6 +40,7 @@ export function forecastLines(forecast: Forecast, { colour, width }: PrintOption
       `Items that the hypotheses need (power ${100 * TEST.power} %)`,
       hypothesisLines(hypotheses, width),
     ),
+    ...trains ? ["", ...fold("What a training's seeds vary by is in none of these.", width)] : [],
   ];
 }
 
@@ -87,7 +88,7 @@ function cellsTable(model: ModelForecast, width: number): string[] {
 }
 
 function scoringText(
-  { scorer, grows, stored, samples, forwardTokens, gradientTokens }: ModelForecast["scoring"][number],
+  { scorer, grows, trains, stored, samples, forwardTokens, gradientTokens }: ModelForecast["scoring"][number],
 ) {
   const parts = [
     ...(forwardTokens > 0 ? [`${numberText(forwardTokens)} tokens forward`] : []),
@@ -99,6 +100,9 @@ function scoringText(
     ? `${parts.join(" and ")} to compute`
     : "no tokens to compute";
   if (grows) return `Sizes of the sets of ${scorer}: ${stored ? state : `about ${state}`}`;
+  if (trains) {
+    return `Training of ${scorer}: ${numberText(samples)} example${samples === 1 ? "" : "s"}, ${state}`;
+  }
   return `Scores of units by ${scorer}: ${numberText(samples)} ${
     samples === 1 ? "sample" : "samples"
   }, ${state}`;

@@ -7,14 +7,12 @@ import type { MeetingRecord, ProvenanceRecord, Results } from "../results.ts";
  * @param options Whether examples follow.
  */
 export function meetingText(
-  { benchmark, items, exact, near, examples, ...whose }: MeetingRecord,
+  { benchmark, items, exact, near, examples, trained, ...whose }: MeetingRecord,
   options: { readonly examples: boolean },
 ): string {
-  const state = `${count(exact + near)} of ${
-    count(items)
-  } items of ${benchmark} are among those that made the units of ${ownerText(whose)}, ${
-    count(exact)
-  } exactly and ${count(near)} nearly`;
+  const state = `${count(exact + near)} of ${count(items)} items of ${benchmark} are among those that ${
+    trained ? "trained" : "made the units of"
+  } ${ownerText(whose)}, ${count(exact)} exactly and ${count(near)} nearly`;
   if (!options.examples || examples.length === 0) return state;
   const said = examples.map(({ kind, item, text, made, of }) =>
     `${item} is ${kind === "exact" ? "" : "nearly "}${made} of ${of}${
@@ -83,10 +81,12 @@ export function provenanceNotes(
     ...(allowLeakage && !hasLeak({ provenance })
       ? ["Leakage allowed (allowLeakage), and none was found"]
       : []),
-    ...meetings.filter(({ question }) => question > 0).map(({ benchmark, items, question, ...whose }) =>
-      `${count(question)} of ${count(items)} items of ${benchmark} ask in other words what the units of ${
-        ownerText(whose)
-      } were found by`
+    ...meetings.filter(({ question }) => question > 0).map((
+      { benchmark, items, question, trained, ...whose },
+    ) =>
+      `${count(question)} of ${count(items)} items of ${benchmark} ask in other words what ${
+        trained ? `${ownerText(whose)} was trained on` : `the units of ${ownerText(whose)} were found by`
+      }`
     ),
     ...(unknown.length > 0
       ? [

@@ -199,9 +199,10 @@ function dealAnew(items: readonly Item[], { target, groupOf, seed }: {
   return dealt;
 }
 
-/** Scores as one list a group; a scorer that keeps no groups apart has the same for all. */
+/** Scores as one list a group, which a scorer with groups of its own calls "country/Arveld"; one that keeps no groups apart has the same for all. */
 function listsOf(scores: UnitScores, groups: readonly string[]) {
-  const byTap = (group: string) => scores.get(group) ?? [...scores.values()][0]!;
+  const nameOf = (group: string) => scores.keys().find((name) => name.endsWith(`/${group}`)) ?? "";
+  const byTap = (group: string) => scores.get(group) ?? scores.get(nameOf(group)) ?? [...scores.values()][0]!;
   const first = byTap(groups[0]!);
   return {
     units: [...first].flatMap(([tap, values]) => Array.from(values, (_, index) => ({ tap, index }))),

@@ -44,9 +44,15 @@ export function evidenceTexts(result: HypothesisResult): string[] {
 }
 
 /** Which test a hypothesis' p is of. */
-function testText({ hypothesis: { guard, direction }, sets }: HypothesisResult): string {
+function testText({ hypothesis: { guard, direction }, sets, difference }: HypothesisResult): string {
   if (guard) return "non-inferiority";
-  const name = sets ? "the larger of sign flip and sets" : "sign flip";
+  const name = sets
+    ? "the larger of sign flip and sets"
+    : difference.signFlip
+    ? "sign flip"
+    : difference.method === "seeds t"
+    ? "t over seeds and items"
+    : "bound, no item having changed otherwise than others";
   return direction === "either" ? name : `${name}, one-sided`;
 }
 

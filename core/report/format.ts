@@ -1,6 +1,6 @@
 /** Numbers as people read them, the same on the terminal and in report.md. */
 import type { Estimate, Spread } from "../estimate.ts";
-import type { Metric } from "../evaluator.ts";
+import type { Json, Metric } from "../evaluator.ts";
 
 /** "61.0" for 0.61 of a proportion, "-1.234" for another metric. `signed` adds the plus and a true minus sign is not used. */
 export function figure(value: number, metric: Metric, signed = false): string {
@@ -47,3 +47,22 @@ export function countText(count: number): string {
     : [1, ""];
   return `${Number((count / divisor).toPrecision(4))}${unit}`;
 }
+
+/** Hashes are cut to so many digits in prose; whole they stand in the record. */
+const SHORT = 12;
+
+export const shortHash = (hash: string) => hash.slice(0, SHORT);
+
+/** "topic food, part all". */
+export function paramsText(params: Json): string {
+  if (typeof params !== "object" || params === null) return "";
+  return Object.entries(params).map(([name, value]) =>
+    `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`
+  ).join(", ");
+}
+
+/** "1 set", "1,200 sets". */
+export const counted = (number: number, noun: string) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+
+/** "1,200". */
+export const count = (number: number) => number.toLocaleString("en");

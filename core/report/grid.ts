@@ -1,5 +1,11 @@
 /** The cells of a results table as lines of text: benchmarks down, treatments and their controls across. */
-import type { CellResult, ControlResult, MetricResult, Results } from "../results.ts";
+import {
+  type CellResult,
+  type ControlResult,
+  isSeeded,
+  type MetricResult,
+  type Results,
+} from "../results.ts";
 import { leakOf } from "../provenance/notes.ts";
 import { estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 import { type TestName, testOf } from "./tests.ts";
@@ -42,7 +48,12 @@ export function gridsOf(results: Results): Grid[] {
     ]);
     return {
       model: label,
-      columns: columns.map(({ treatment, control }) => columnTitle(treatment, control)),
+      columns: columns.map(({ treatment, control }) => {
+        const seeds = cells.find((cell) => cell.treatment === treatment)?.seeds?.length ?? 1;
+        return control === undefined && seeds > 1
+          ? `${treatment}, ${seeds} seeds`
+          : columnTitle(treatment, control);
+      }),
       rows: results.benchmarks.flatMap((benchmark) => {
         const mine = cells.filter((cell) => cell.benchmark === benchmark.label);
         const row = columns.map(({ treatment, control }): GridCell => {
@@ -81,21 +92,26 @@ interface ControlColumn {
   readonly control: string;
   readonly sets: number;
   readonly some: boolean;
+  /** Whether its sets are a training's seeds. */
+  readonly seeded: boolean;
 }
 
 function controlsOf(cells: readonly CellResult[], treatment: string): readonly ControlColumn[] {
   const own = cells.filter((cell) => cell.treatment === treatment);
   return (own[0]?.controls ?? []).map(({ control }) => {
     const sets = own.map((cell) => cell.controls.find((each) => each.control === control)?.keys.length ?? 0);
-    return { control, sets: Math.max(...sets), some: new Set(sets).size > 1 };
+    const seeded = own.some((cell) =>
+      isSeeded(cell.controls.find((each) => each.control === control)?.keys ?? [], cell.seeds)
+    );
+    return { control, sets: Math.max(...sets), some: new Set(sets).size > 1, seeded };
   });
 }
 
 function columnTitle(treatment: string, control: ControlColumn | undefined): string {
   if (control === undefined) return treatment;
-  const { sets, some } = control;
+  const { sets, some, seeded } = control;
   return `${treatment}: ${control.control}${
-    sets === 1 ? "" : some ? `, up to ${sets} sets` : `, ${sets} sets`
+    sets === 1 ? "" : seeded ? `, ${sets} seeds` : some ? `, up to ${sets} sets` : `, ${sets} sets`
   }`;
 }
 

@@ -1,7 +1,7 @@
 /** What the numbers of a run cannot bear, each with its number; nothing is said that the results do not show. */
 import { provenanceNotes } from "../provenance/notes.ts";
 import { type CellResult, type MetricResult, type Results, UNTOUCHED } from "../results.ts";
-import { estimateText, figure } from "./format.ts";
+import { count, counted, estimateText, figure } from "./format.ts";
 import { primaryOf } from "./grid.ts";
 import { levelText } from "./level.ts";
 import { revisionOf } from "./methods.ts";
@@ -30,6 +30,7 @@ export function limitations(results: Results): string[] {
     ...chanceLimits(results),
     ...clusterLimits(results),
     ...controlLimits(results),
+    ...seedLimits(results),
     ...differenceLimits(results),
   ];
 }
@@ -102,8 +103,43 @@ function clusterLimits({ cells }: Results): string[] {
   ];
 }
 
+/** With fewer the intervals are wider than they say (`deno task calibrate stats`). */
+const ENOUGH_SEEDS = 5;
+
+/** What one seed, or few, cannot say. */
+function seedLimits({ treatments, cells }: Results): string[] {
+  const trained = treatments.filter((treatment) => treatment.trained).map(({ name }) => ({
+    name,
+    seeds: cells.find(({ treatment }) => treatment === name)?.seeds?.length ?? 1,
+  }));
+  const first = cells.filter(({ seeds, labels, scales }) => seeds && (labels || scales));
+  const once = trained.filter(({ seeds }) => seeds === 1).map(({ name }) => name);
+  const few = trained.filter(({ seeds }) => seeds > 1 && seeds < ENOUGH_SEEDS);
+  return [
+    ...(once.length > 0
+      ? [`Trained once: ${once.join(", ")}; what another seed would give is in no interval`]
+      : []),
+    ...(first.length > 0
+      ? [
+        `Which labels were chosen, and places on scales, are under the first seed alone in ${
+          first.map(({ treatment, benchmark }) => `${treatment} on ${benchmark}`).join(", ")
+        }`,
+      ]
+      : []),
+    ...(few.length > 0
+      ? [
+        `Fewer than ${ENOUGH_SEEDS} seeds of ${
+          few.map(({ name, seeds }) => `${name} (${seeds})`).join(", ")
+        }: intervals over so few are wider than they have to be`,
+      ]
+      : []),
+  ];
+}
+
 /** Controls that tell a method's own effect from damage of any kind, by their use or the name of a scored one. */
 const TELLING = ["important", "otherTask", "matchedDamage"];
+/** Those of a training. */
+const TELLING_OF_TRAINING = ["shuffled", "otherTask"];
 
 function controlLimits({ cells, treatments }: Results): string[] {
   const specsOf = (treatment: string) => {
@@ -128,12 +164,17 @@ function controlLimits({ cells, treatments }: Results): string[] {
   const without = treatments.filter(({ name }) =>
     name !== UNTOUCHED && cells.some(({ treatment, controls }) => treatment === name && controls.length === 0)
   );
-  const generic = treatments.flatMap(({ name }) => {
+  const generic = treatments.flatMap(({ name, trained }) => {
     if (name === UNTOUCHED || without.some((each) => each.name === name)) return [];
     const own = specsOf(name).map((spec) => spec.name ?? spec.use);
-    const missing = TELLING.filter((kind) => !own.includes(kind));
+    const missing = (trained ? TELLING_OF_TRAINING : TELLING).filter((kind) => !own.includes(kind));
     return missing.length > 0 ? [`${name} (${missing.join(", ")})`] : [];
   });
+  const isTrained = (name: string) =>
+    treatments.some((treatment) => treatment.name === name && treatment.trained);
+  const [bare, untested] = [false, true].map((trained) =>
+    without.filter(({ name }) => isTrained(name) === trained).map(({ name }) => name)
+  ) as [string[], string[]];
   return [
     ...(few.length > 0
       ? [
@@ -144,11 +185,14 @@ function controlLimits({ cells, treatments }: Results): string[] {
         } at least`,
       ]
       : []),
-    ...(without.length > 0
+    ...(bare.length > 0
+      ? [`No controls were drawn for ${bare.join(", ")}: what as many random units would do is not known`]
+      : []),
+    ...(untested.length > 0
       ? [
-        `No controls were drawn for ${
-          without.map(({ name }) => name).join(", ")
-        }: what as many random units would do is not known`,
+        `No controls were trained for ${
+          untested.join(", ")
+        }: what training does whatever it teaches is not known`,
       ]
       : []),
     ...(generic.length > 0
@@ -205,6 +249,3 @@ function placesText(
     `${treatment} on ${benchmark}${models.length > 1 ? ` with ${model}` : ""}`
   ).join(", ");
 }
-
-const counted = (number: number, noun: string) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
-const count = (number: number) => number.toLocaleString("en");

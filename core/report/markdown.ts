@@ -1,5 +1,5 @@
 /** report.md: the table, every metric, and what it takes to make the numbers again. */
-import type { CellResult, Results } from "../results.ts";
+import type { CellResult, Results, SetRecord, TrainedRecord } from "../results.ts";
 import { provenanceNotes } from "../provenance/notes.ts";
 import { claimText, claimTitle, evidenceTexts, familiesText } from "./claims.ts";
 import { areaText, curvedCells, curveHeading, curveRows, CURVES_NOTE } from "./curves.ts";
@@ -10,7 +10,9 @@ import { legendText } from "./legend.ts";
 import { labelledCells, labelRows, LABELS_NOTE } from "./labels.ts";
 import { levelText } from "./level.ts";
 import { limitations } from "./limitations.ts";
-import { editsText, methodsText } from "./methods.ts";
+import { methodsText } from "./methods.ts";
+import { editsText } from "./methods_treatments.ts";
+import { testOf } from "./tests.ts";
 import { acquiescenceText, scaledCells, SCALES_NOTE, scaleText, scaleTitle, verdictText } from "./scales.ts";
 
 /** The whole file. Nothing that varies from run to run is in it. */
@@ -117,6 +119,7 @@ function everyMetric({ cells }: Results): string {
     "Parts",
     "Rose / fell",
     "p, sign flip",
+    "p, t over seeds",
     "p, McNemar",
     "Controls: difference",
   ];
@@ -134,6 +137,7 @@ function everyMetric({ cells }: Results): string {
       ),
       difference ? `${difference.rose} / ${difference.fell}` : "",
       difference?.signFlip === undefined ? "" : pText(difference.signFlip.p),
+      difference?.method === "seeds t" ? pText(testOf(difference)!.p) : "",
       difference?.mcnemar === undefined ? "" : pText(difference.mcnemar),
       controlText(cell, metric.name),
     ])
@@ -153,13 +157,15 @@ function controlText(cell: CellResult, name: string): string {
 
 function record(results: Results): string {
   const { id, engine, models, benchmarks, treatments, tokenBudget } = results;
+  const isSeeded = results.cells.some(({ seeds }) => seeds);
   return [
     `- Run \`${id}\`: Plumbline ${engine.plumbline}, Deno ${engine.deno}, ${engine.runtime}.`,
     `- Intervals: ${
       levelText(results)
     }. Proportions: Wilson; paired differences of proportions: Tango's score interval; other metrics: Student's t. Where items ` +
     `share a question, each with the error (CR2) and the degrees of freedom of these clusters. Where all clusters are alike, Wilson counts one as ` +
-    `an observation; where all changed alike, an exact bound on the share of others.`,
+    `an observation; where all changed alike, an exact bound on the share of others.` +
+    (isSeeded ? " Under several seeds of a training: Student's t over seeds and clusters." : ""),
     ...testsRecord(results),
     ...models.map(({ label, use, info }) =>
       `- Model ${escape(label)} (${use}): ${info.architecture}, ${
@@ -190,12 +196,15 @@ function record(results: Results): string {
       }; ` +
       `controls \`${JSON.stringify(controls)}\`.`
     ),
+    ...treatments.flatMap(({ name, controls, trained = [] }) =>
+      trained.length === 0 ? [] : [
+        `- Treatment ${escape(name)} trains; controls \`${JSON.stringify(controls)}\`.`,
+        ...trained.map((each) => trainedRecord(name, each)),
+      ]
+    ),
     ...foundIn(results).map((found) => {
       const { scorer, seed, sets, key } = found.record;
-      const items = Object.entries(sets).map(([name, set]) =>
-        `; ${name}: ${escape(set.name)} ${set.version}, params \`${JSON.stringify(set.params)}\`, ` +
-        `${set.items.effective} of ${set.items.original} items, sha256 \`${set.itemsHash}\``
-      );
+      const items = setsRecord(sets);
       return `- Units of ${escape(foundName(found, results))}: ${escape(foundText(found))}. Scorer ${
         escape(scorer.name)
       } ${scorer.version} (${escape(scorer.source)}), params \`${JSON.stringify(scorer.params)}\`, ` +
@@ -204,6 +213,30 @@ function record(results: Results): string {
     `- Metrics: ${metricsText(results)}.${partsText(results)}`,
     `- Batches of at most ${tokenBudget} padded tokens.`,
   ].join("\n");
+}
+
+/** One training, whole. */
+function trainedRecord(
+  treatment: string,
+  { model, arm, tuner, seed, answers, sets, examples, leftOut, steps, finalLoss, delta, key }: TrainedRecord,
+): string {
+  return `- Training ${escape(treatment)} (${escape(arm)}) of ${escape(model)}: ${
+    escape(tuner.name)
+  } ${tuner.version} (${escape(tuner.source)}), params \`${
+    JSON.stringify(tuner.params)
+  }\`, seed ${seed}, ${answers} answers${
+    setsRecord(sets).join("")
+  }; ${examples} examples, ${leftOut} left out, ${steps} updates, last loss ${
+    finalLoss ?? "unknown"
+  }; delta \`${delta}\`, key \`${key}\`.`;
+}
+
+/** Items of each set, as records end. */
+function setsRecord(sets: Readonly<Record<string, SetRecord>>): string[] {
+  return Object.entries(sets).map(([name, set]) =>
+    `; ${name}: ${escape(set.name)} ${set.version}, params \`${JSON.stringify(set.params)}\`, ` +
+    `${set.items.effective} of ${set.items.original} items, sha256 \`${set.itemsHash}\``
+  );
 }
 
 function testsRecord({ cells, statistics: { resamples, seed } }: Results): string[] {

@@ -2,11 +2,13 @@
 import type { Estimate, Spread } from "../estimate.ts";
 import type { Metric } from "../evaluator.ts";
 import { leakOf } from "../provenance/notes.ts";
-import type { MetricResult, Results } from "../results.ts";
+import { isSeeded, type MetricResult, type Results } from "../results.ts";
 import { primaryOf } from "./grid.ts";
 
 export interface PrimaryControl {
   readonly control: string;
+  /** Whether its sets are a training's seeds. */
+  readonly seeded: boolean;
   readonly value: Spread;
   readonly difference: Spread;
 }
@@ -30,9 +32,9 @@ export function primaryRows(results: Results): PrimaryRow[] {
     if (!found) return [];
     const { metric, estimate, difference } = found;
     const leak = leakOf(results, cell);
-    const controls = cell.controls.flatMap(({ control, metrics }) => {
+    const controls = cell.controls.flatMap(({ control, metrics, keys }) => {
       const spreads = metrics[metric.name];
-      return spreads ? [{ control, ...spreads }] : [];
+      return spreads ? [{ control, seeded: isSeeded(keys, cell.seeds), ...spreads }] : [];
     });
     const { model, benchmark, treatment } = cell;
     return [{
@@ -48,7 +50,8 @@ export function primaryRows(results: Results): PrimaryRow[] {
   });
 }
 
-/** "random (tap), 20 sets"; "random, 1 set". */
-export function setsText({ control, difference: { sets } }: PrimaryControl): string {
-  return `${control}, ${sets} ${sets === 1 ? "set" : "sets"}`;
+/** "random (tap), 20 sets"; "random, 1 set"; "shuffled, 5 seeds". */
+export function setsText({ control, seeded, difference: { sets } }: PrimaryControl): string {
+  const one = seeded ? "seed" : "set";
+  return `${control}, ${sets} ${sets === 1 ? one : `${one}s`}`;
 }

@@ -1,7 +1,7 @@
 /** cells.parquet and items.parquet: every estimate and every outcome of a run, control sets among them. README.md says the columns. */
 import { clustersOf } from "../clusters.ts";
 import type { Outcome } from "../evaluator.ts";
-import { type CellResult, type MetricResult, type Results, UNTOUCHED } from "../results.ts";
+import { type CellResult, isSeeded, type MetricResult, type Results, UNTOUCHED } from "../results.ts";
 import type { RunStore } from "../store/store.ts";
 import { type Column, createParquet, type Row } from "./parquet.ts";
 
@@ -44,11 +44,16 @@ interface ArmPlace {
   readonly key: string;
 }
 
-function armsOf({ key, controls }: CellResult): ArmPlace[] {
+function armsOf({ key, controls, seeds = [] }: CellResult): ArmPlace[] {
   return [
     { arm: "treated", control: null, key },
+    ...seeds.slice(1).map((each) => ({ arm: `seed ${each.seed}`, control: null, key: each.key })),
     ...controls.flatMap(({ control, keys }) =>
-      keys.map((key, i) => ({ arm: `${control} ${i + 1}`, control, key }))
+      keys.map((key, i) => ({
+        arm: isSeeded(keys, seeds) ? `${control}, seed ${seeds[i]!.seed}` : `${control} ${i + 1}`,
+        control,
+        key,
+      }))
     ),
   ];
 }
@@ -117,8 +122,8 @@ function cellRow({ metric, estimate, difference }: MetricResult, { cell, arm, ou
     binary,
     higher_is_better: higherIsBetter,
   };
-  if (arm.control !== null) {
-    // A set has no interval: the sets are the spread.
+  if (arm.arm !== "treated") {
+    // A seed counts among the others in the treated row. A set has no interval: the sets are the spread.
     const value = mean(outcomes.map(({ values }) => values[name]));
     const base = untouchedValue(results, cell, name);
     const change = value === undefined || base === undefined ? undefined : value - base;

@@ -1,7 +1,8 @@
 /** Which test a difference is shown with, and what a table says of the tests that it shows. */
 import type { Difference } from "../estimate.ts";
+import { twoSidedP } from "../stats/verdict.ts";
 
-export type TestName = "McNemar" | "sign flip" | "random sets";
+export type TestName = "McNemar" | "sign flip" | "t over seeds" | "random sets";
 
 export interface ShownTest {
   readonly name: TestName;
@@ -9,16 +10,20 @@ export interface ShownTest {
   readonly p: number;
 }
 
-/** McNemar's exact test where items are independent and binary; else the sign-flip test, which is over clusters as intervals are. */
-export function testOf({ mcnemar, signFlip }: Difference): ShownTest | undefined {
+/** McNemar's exact test where items are independent and binary; else the sign-flip test, which is over clusters as intervals are; with several seeds
+ * the interval's own t. */
+export function testOf(difference: Difference): ShownTest | undefined {
+  const { mcnemar, signFlip, method } = difference;
   if (mcnemar !== undefined) return { name: "McNemar", p: mcnemar };
+  if (method === "seeds t") return { name: "t over seeds", p: twoSidedP(difference) };
   return signFlip && { name: "sign flip", p: signFlip.p };
 }
 
-const TITLES: Readonly<Record<"McNemar" | "sign flip", string>> = {
+const TITLES = {
   McNemar: "McNemar's exact test",
   "sign flip": "the sign-flip test over groups of items",
-};
+  "t over seeds": "Student's t over seeds and groups of items where a treatment has several seeds",
+} as const;
 
 /** "two-sided, by McNemar's exact test", where there are both what each is for; undefined for none. */
 export function testsText(names: Iterable<TestName>): string | undefined {
@@ -31,6 +36,7 @@ export function testsText(names: Iterable<TestName>): string | undefined {
         `by ${TITLES[name]}`
       ),
     );}
+  if (shown.has("t over seeds")) texts.push(`by ${TITLES["t over seeds"]}`);
   if (shown.has("random sets")) {
     texts.push(
       texts.length > 0

@@ -3,10 +3,11 @@ import type { Difference, Estimate, Spread } from "../estimate.ts";
 import { type Clustered, gather } from "./cluster.ts";
 import { changeInterval, levelInterval } from "./intervals.ts";
 import { mcnemarExact, wilson } from "./proportions.ts";
+import { estimateSeeds } from "./seeds.ts";
 import { signFlip } from "./sign_flip.ts";
 import { detectableShift } from "./student.ts";
 
-export { mcnemarExact, wilson };
+export { estimateSeeds, mcnemarExact, wilson };
 
 export interface EstimateOptions {
   /** Every value is 0 or 1. */
@@ -102,6 +103,43 @@ export function differenceOf(data: Clustered, options: Omit<EstimateOptions, "cl
     signFlip: signFlip(sums, { seed: `${seed}/signs`, draws: resamples }),
     ...detectable,
     ...test,
+  };
+}
+
+/**
+ * The mean change of a metric under several seeds, as estimateSeeds(), with the smallest detectable difference. Items rose or fell on average over
+ * seeds.
+ *
+ * @param before [seed][item], or one list for all seeds
+ * @param after [seed][item], two seeds at least, the same items in the same order
+ * @throws {RangeError} as estimateSeeds(), and for another number of lists.
+ */
+export function seedsDifference(
+  before: readonly ArrayLike<number>[],
+  after: readonly ArrayLike<number>[],
+  { binary, clusters, level }: Pick<EstimateOptions, "binary" | "clusters" | "level">,
+): Difference {
+  if (before.length !== 1 && before.length !== after.length) {
+    throw new RangeError(
+      `Cannot compare seeds: there are ${before.length} lists before and ${after.length} after, wanted as many or one`,
+    );
+  }
+  const changes = after.map((list, s) => {
+    const base = before[s] ?? before[0]!;
+    return Array.from(list, (value, i) => value - base[i]!);
+  });
+  const estimate = estimateSeeds(changes, {
+    clusters,
+    ...(binary && { bounded: "change" as const }),
+    level: levelOf({ level }),
+  });
+  const { error, freedom } = estimate;
+  const sums = clusters.map((_, i) => changes.reduce((sum, list) => sum + list[i]!, 0));
+  return {
+    ...estimate,
+    rose: sums.filter((sum) => sum > 0).length,
+    fell: sums.filter((sum) => sum < 0).length,
+    ...(error && freedom ? { detectable: error * detectableShift(freedom) } : {}),
   };
 }
 

@@ -46,7 +46,7 @@ export interface SeedTable {
  * The mean over items and seeds, with an interval for other seeds and other clusters of items.
  *
  * @param values [seed][item], at least two seeds, the same items in the same order
- * @throws {RangeError} for fewer than two seeds or clusters, lists of different lengths, or a value that is not finite or out of bounds.
+ * @throws {RangeError} for fewer than two seeds, no items, lists of different lengths, or a value that is not finite or out of bounds.
  *
  * @example
  * ```ts
@@ -59,6 +59,10 @@ export interface SeedTable {
 export function estimateSeeds(values: readonly (readonly number[])[], options: SeedsOptions): Estimate {
   const { clusters, bounded, level = 0.95 } = options, n = clusters.length;
   check(values, options);
+  if (bounded === undefined && n > 1 && new Set(clusters).size === 1) {
+    // As elsewhere: one cluster says nothing of how clusters differ, and items are taken as independent, which is too narrow.
+    return { ...estimateSeeds(values, { clusters: clusters.map((_, i) => String(i)), level }), clusters: 1 };
+  }
   const index = new Map<string, number>();
   const own = clusters.map((name) => {
     const at = index.get(name) ?? index.size;
@@ -77,7 +81,7 @@ export function estimateSeeds(values: readonly (readonly number[])[], options: S
     clusters,
   );
   const shape = { level, n, clusters: index.size };
-  const flat = values.every((row) => row.every((value) => value === values[0]![0]));
+  const flat = n === 1 || values.every((row) => row.every((value) => value === values[0]![0]));
   if (flat || (bounded !== undefined && areAlike(averaged))) {
     const { value } = meanError(averaged), k = index.size;
     if (bounded === undefined) return { value, low: value, high: value, ...shape, method: "constant" };
@@ -96,8 +100,22 @@ export function estimateSeeds(values: readonly (readonly number[])[], options: S
     ...shape,
     method: "seeds t",
     error,
-    freedom,
+    // What tests take it by has to agree with the interval, whose quantile is between two with few seeds.
+    freedom: values.length >= ENOUGH_SEEDS || error === 0
+      ? freedom
+      : freedomOf(margin / error, (1 - level) / 2),
   };
+}
+
+/** Degrees of freedom of the t whose quantile is this one; by halving, for the quantile falls as they grow. */
+function freedomOf(quantile: number, tail: number): number {
+  let [few, many] = [0.5, 1e6];
+  for (let i = 0; i < 60; i++) {
+    const middle = Math.sqrt(few * many);
+    if (studentQuantile(tail, middle) > quantile) few = middle;
+    else many = middle;
+  }
+  return Math.sqrt(few * many);
 }
 
 /** The mean of a table of seeds and clusters, its standard error, and half of its interval's width. */
@@ -152,8 +170,8 @@ function check(
     ? `there are ${values.length} seeds, wanted at least 2`
     : wrong
     ? `a seed has ${wrong.length} values, wanted ${clusters.length}, one an item`
-    : new Set(clusters).size < 2
-    ? `there is ${new Set(clusters).size} cluster, wanted at least 2`
+    : clusters.length === 0
+    ? "there are no items, wanted some"
     : !(level > 0 && level < 1)
     ? `the level is ${level}, wanted a number in (0, 1)`
     : undefined;

@@ -150,6 +150,11 @@ export function shiftedP(difference: Difference, at: number, claim: "above" | "b
   return studentUpper(sign * (value - at) / error, freedom);
 }
 
+/** Chance of a difference as far from 0 on either side if the true one were 0, by the difference's interval. */
+export function twoSidedP(difference: Difference): number {
+  return Math.min(1, 2 * Math.min(shiftedP(difference, 0, "above"), shiftedP(difference, 0, "below")));
+}
+
 /** p of two one-sided tests that the difference lies within the margin on either side: the larger of the two. */
 export function equivalenceP(difference: Difference, margin: number): number {
   return Math.max(shiftedP(difference, -margin, "above"), shiftedP(difference, margin, "below"));

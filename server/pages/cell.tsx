@@ -1,8 +1,6 @@
 /** One cell: its metrics, and its items with those that flipped first. */
 import {
-  areaText,
   type CellResult,
-  type CurveResult,
   leakOf,
   type Metric,
   type MetricResult,
@@ -13,6 +11,7 @@ import {
 } from "../../core/mod.ts";
 import { count, probability, signed, signedInterval } from "../format.ts";
 import { type ItemRow, PAGE_SIZE, type Show, SHOWS } from "../items.ts";
+import { Controls, Curve, Seeds } from "./cell_arms.tsx";
 import { ItemCard } from "./item.tsx";
 import { Labels } from "./labels.tsx";
 import { Layout } from "./layout.tsx";
@@ -67,9 +66,12 @@ export function CellPage(props: CellPageProps) {
       {provenanceNotes(results, cell).map((note) => <p class="note">{note}.</p>)}
       {arm === undefined ? <Metrics {...props} /> : (
         <p class="note">
-          One set of a control. Its level is part of the control's range, and has no interval of its own.
+          {/^seed /.test(arm)
+            ? "One seed of a training. Its level is part of the mean over seeds, and has no interval of its own."
+            : "One set of a control. Its level is part of the control's range, and has no interval of its own."}
         </p>
       )}
+      {arm === undefined && cell.seeds && <Seeds {...props} seeds={cell.seeds} />}
       {arm === undefined && cell.labels && <Labels shares={cell.labels} />}
       {arm === undefined && cell.controls.length > 0 && <Controls {...props} />}
       {arm === undefined && cell.curve && <Curve cell={cell} curve={cell.curve} />}
@@ -175,68 +177,6 @@ function partsOf({ parts = {}, metric }: MetricResult) {
       <span class="interval">{signedInterval(part, metric.binary)}</span>
     </span>
   ));
-}
-
-function Controls({ results, cell, metric }: CellPageProps) {
-  return (
-    <section class="controls-of">
-      <h2>Controls</h2>
-      {cell.controls.map((control) => {
-        const spread = control.metrics[metric.name]?.difference;
-        return (
-          <details open={control.keys.length <= 12}>
-            <summary>
-              {control.control}, {control.keys.length} {control.keys.length === 1 ? "set" : "sets"}
-              {spread &&
-                `: mean difference ${signed(spread.mean, metric.binary)}, from ${
-                  signed(spread.min, metric.binary)
-                } to ${signed(spread.max, metric.binary)} (${metric.title})`}
-            </summary>
-            <p class="sets">
-              {control.keys.map((key, at) => (
-                <a href={cellPath(results.id, key)}>{control.control} {at + 1}</a>
-              ))}
-            </p>
-          </details>
-        );
-      })}
-    </section>
-  );
-}
-
-function Curve({ cell, curve }: { readonly cell: CellResult; readonly curve: CurveResult }) {
-  const metric = cell.metrics.find((each) => each.metric.name === curve.metric)?.metric;
-  if (!metric) return null;
-  const change = (value: number) => signed(value, metric.binary);
-  return (
-    <section class="curve-of">
-      <h2>Curve over {curve.over}</h2>
-      <p class="note">{areaText({ cell, curve, metric })} ({metric.title})</p>
-      <div class="scroll" tabindex={0} role="region" aria-label="Curve">
-        <table class="metrics">
-          <thead>
-            <tr>
-              <th>{curve.over === "units" ? "Units" : "Strength"}</th>
-              <th>Difference</th>
-              {curve.sets && <th>Random sets</th>}
-            </tr>
-          </thead>
-          <tbody>
-            {curve.points.map(({ dose, change: estimate, sets }) => (
-              <tr>
-                <td class="number">{dose}</td>
-                <td>
-                  {change(estimate.value)}{" "}
-                  <span class="interval">{signedInterval(estimate, metric.binary)}</span>
-                </td>
-                {sets && <td>{change(sets.mean)}, from {change(sets.min)} to {change(sets.max)}</td>}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-    </section>
-  );
 }
 
 const TITLES: Readonly<Record<Show, string>> = {

@@ -1,7 +1,8 @@
 /** How a run's numbers were made: enough to make them again. */
-import type { BenchmarkRecord, Json, Results, TreatmentRecord } from "../../core/mod.ts";
+import type { BenchmarkRecord, Json, Results } from "../../core/mod.ts";
 import { count, shell } from "../format.ts";
 import { Hash, Source } from "./parts.tsx";
+import { Treatments } from "./treatments.tsx";
 import { UnitsFound } from "./units_found.tsx";
 
 /** Statistics, models, benchmarks, data files, treatments, engine and the command, each in a short table. */
@@ -79,7 +80,7 @@ interface GridProps {
   readonly children: unknown;
 }
 
-function Grid({ id, caption, heads, children }: GridProps) {
+export function Grid({ id, caption, heads, children }: GridProps) {
   return (
     <div class="scroll" tabindex={0} role="region" aria-labelledby={id}>
       <table>
@@ -190,49 +191,6 @@ function Files({ benchmarks }: { readonly benchmarks: readonly BenchmarkRecord[]
       ))}
     </Grid>
   );
-}
-
-/** A control's sets differ only in which units were drawn, so they share a line. */
-function Treatments({ treatments }: { readonly treatments: readonly TreatmentRecord[] }) {
-  const arms = treatments.flatMap((treatment) => treatment.arms);
-  const groups = Map.groupBy(
-    arms,
-    (arm) => JSON.stringify([arm.treatment, arm.model, arm.arm.replace(/ \d+$/, "")]),
-  );
-  return (
-    <>
-      <Grid
-        id="treatments"
-        caption="Treatments and their arms"
-        heads={["Treatment", "Arm", "Sets", "Units a set", "Edit", "Taps"]}
-      >
-        {[...groups.values()].map((group) => {
-          const [first] = group;
-          if (!first) return null;
-          const taps = new Set(group.flatMap((arm) => arm.edits.map((edit) => edit.tap)));
-          return (
-            <tr>
-              <th scope="row">{first.treatment}{first.model !== undefined && `, ${first.model}`}</th>
-              <td>{first.arm.replace(/ \d+$/, "")}</td>
-              <td class="number">{group.length}</td>
-              <td class="number">{count(first.units)}</td>
-              <td>{operations(first.edits)}</td>
-              <td class="wrap">{[...taps].join(", ") || <span class="soft">none</span>}</td>
-            </tr>
-          );
-        })}
-      </Grid>
-      {treatments.map(({ name, ...rest }) => (
-        <Record title={`${name}: steps, controls and every edited unit`} value={rest} />
-      ))}
-    </>
-  );
-}
-
-/** What the edits of an arm do: "scale 0". */
-export function operations(edits: TreatmentRecord["arms"][number]["edits"]) {
-  const said = edits.map(({ op, value }) => `${op} ${typeof value === "number" ? value : "a value a unit"}`);
-  return [...new Set(said)].join(", ") || <span class="soft">none</span>;
 }
 
 function Engine({ results: { engine, run } }: { readonly results: Results }) {

@@ -11,7 +11,8 @@ import {
 import { count, duration, level, minute, signed, signedInterval, STEPS, tint } from "../format.ts";
 import { Claims } from "./claims.tsx";
 import { Layout } from "./layout.tsx";
-import { Methods, operations } from "./methods.tsx";
+import { Methods } from "./methods.tsx";
+import { operations } from "./treatments.tsx";
 import { axis, Bar, cellPath, Change, Leak, Level, NotReportable } from "./parts.tsx";
 import { Scales } from "./scales.tsx";
 
@@ -102,10 +103,18 @@ function HeatMap({ results, model, id }: HeatMapProps) {
   );
 }
 
-/** Under a treatment's name, what its own arm does to how many units. */
+/** Under a treatment's name, what its own arm does to how many units, or how often it is trained by what. */
 function Doing({ results, model, treatment }: Omit<HeatMapProps, "id"> & { readonly treatment: string }) {
   if (treatment === UNTOUCHED) return <span class="sub">no edits</span>;
-  const arms = results.treatments.find(({ name }) => name === treatment)?.arms ?? [];
+  const { arms = [], trained = [] } = results.treatments.find(({ name }) => name === treatment) ?? {};
+  const own = trained.filter((each) => each.model === model && /^(treated|seed .*)$/.test(each.arm));
+  if (own.length > 0) {
+    return (
+      <span class="sub">
+        trained by {own[0]?.tuner.name}, {own.length} {own.length === 1 ? "seed" : "seeds"}
+      </span>
+    );
+  }
   const arm = arms.find((each) => each.arm === "treated" && (each.model ?? model) === model);
   if (!arm || arm.edits.length === 0) return null;
   return (

@@ -1,5 +1,5 @@
 /** Hypotheses: what is refused before anything is computed, what is sealed, and what is judged by. */
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { judgeHypotheses, type Measured, planHypotheses, sealHypotheses } from "../../core/hypotheses.ts";
 import { claimText, evidenceTexts, sealText } from "../../core/report/claims.ts";
 import { withControls } from "../../core/default_controls.ts";
@@ -11,6 +11,8 @@ import type { PlannedBenchmark } from "../../core/plan_benchmarks.ts";
 import { reportMarkdown } from "../../core/report/markdown.ts";
 import type { Results } from "../../core/results.ts";
 import { fill } from "../server/made_up.ts";
+import { seedsDifference } from "../../core/stats/mod.ts";
+import { studentTail } from "../../core/stats/student.ts";
 import { createMemoryStore } from "../../core/store/memory.ts";
 
 const ACC = { name: "acc", title: "Accuracy", binary: true, higherIsBetter: true };
@@ -104,6 +106,7 @@ function measured(
 ): Measured {
   return {
     values: ({ benchmark, treatment }) => cells[`${benchmark}/${treatment}`],
+    seeds: ({ benchmark, treatment }) => [cells[`${benchmark}/${treatment}`] ?? []],
     sets: () => sets,
     metric: () => ACC,
     clusters: () => clusters,
@@ -120,6 +123,22 @@ const judged = (hypotheses: readonly Record<string, unknown>[], of: Measured, mo
 
 const UNTOUCHED = level((_, item) => item < 3);
 const FALLEN = level((question, item) => item < (question % 3 === 0 ? 1 : 0));
+
+Deno.test("judgeHypotheses() of a training with seeds compares each with the control of its seed, by a t over seeds and items", () => {
+  const seeds = [FALLEN, level((question, item) => item < question % 2), FALLEN];
+  const controls = [UNTOUCHED, level((_, item) => item < 2), UNTOUCHED];
+  const of: Measured = {
+    ...measured({ "riddles/untouched": UNTOUCHED, "riddles/muted": FALLEN }, controls),
+    seeds: () => seeds,
+  };
+  for (const [control, before] of [["untouched", [UNTOUCHED]], ["random", controls]] as const) {
+    const [found] = judged([{ ...CLAIM, control, direction: "less" }], of);
+    const wanted = seedsDifference(before, seeds, { binary: true, clusters });
+    assertEquals(found!.difference, wanted);
+    assertAlmostEquals(found!.p, studentTail(-wanted.value / wanted.error!, wanted.freedom!), 1e-12);
+    assertEquals([found!.verdict, found!.sets], ["effect", undefined]);
+  }
+});
 
 Deno.test("judgeHypotheses() finds the p over sets by counting them, and asks for items and sets both", () => {
   const like = (count: number, values: readonly number[]) => Array.from({ length: count }, () => values);

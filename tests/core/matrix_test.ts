@@ -129,7 +129,7 @@ Deno.test("parseMatrix() refuses a step of no kind or of two, and a top that is 
   for (const step of [{}, { ...SCORE, ...SELECT }]) {
     assertEquals(
       message(() => parse(steps(step))),
-      `${start} wanted one of score, select and edit at treatments[0].steps[0]`,
+      `${start} wanted one of score, select, edit and tune at treatments[0].steps[0]`,
     );
   }
   assertEquals(
@@ -186,19 +186,20 @@ Deno.test("parseMatrix() refuses a control of no kind, keys of another kind, and
     ],
     [
       [{ match: "tap" }],
-      'wanted one of "random", "scored", "important", "otherTask", "matchedDamage", "prompt", "identity" at treatments[0].controls[0].use',
+      'wanted one of "random", "scored", "important", "otherTask", "matchedDamage", "prompt", "identity", "shuffled", "tuned" at treatments[0].controls[0].use',
     ],
     [[{ ...IMPORTANT, nam: "x" }], 'unknown key "nam" at treatments[0].controls[0], did you mean "name"'],
     [[{ ...IMPORTANT, sets: 3 }], 'unknown key "sets" at treatments[0].controls[0]'],
     [[{ ...IMPORTANT, select: { top: 3 } }], 'unknown key "top" at treatments[0].controls[0].select'],
     [[{ use: "identity", exclude: true }], 'unknown key "exclude" at treatments[0].controls[0]'],
-    ...["untouched", "treated", "identity", "random", "random 3"].map((name): [
-      readonly Record<string, unknown>[],
-      string,
-    ] => [
-      [{ ...IMPORTANT, name }],
-      `the name "${name}" is that of another arm, wanted another at treatments[0].controls[0].name`,
-    ]),
+    ...["untouched", "treated", "identity", "random", "random 3", "seed 1", "shuffled", "shuffled, seed 1"]
+      .map((name): [
+        readonly Record<string, unknown>[],
+        string,
+      ] => [
+        [{ ...IMPORTANT, name }],
+        `the name "${name}" is that of another arm, wanted another at treatments[0].controls[0].name`,
+      ]),
     [[{ use: "identity" }, { use: "identity" }], 'control of "muted" "identity" stands twice'],
     [[IMPORTANT, { ...IMPORTANT, name: "again" }], 'control of "muted" "scored" stands twice'],
     [[IMPORTANT, { ...IMPORTANT, match: "count" }], 'control "important" of "muted" stands twice'],
@@ -207,6 +208,37 @@ Deno.test("parseMatrix() refuses a control of no kind, keys of another kind, and
     const text = message(() => parse({ treatments: [treatment({ controls })] }));
     assertEquals(text.startsWith(`Cannot read matrix demo.json: ${state}`), true, text);
   }
+});
+
+Deno.test("parseMatrix() refuses a training that does anything else, and seeds or trained controls without one", () => {
+  const tune = { tune: { use: "fine_tune", on: { items: { use: "riddles" } } } };
+  const given = { edit: { use: "mute", units: [{ tap: "embed", index: 0 }] } };
+  const cases: [Record<string, unknown>, string][] = [
+    [{ steps: [tune, given] }, "has a tune step among 2 steps, wanted it alone"],
+    [{ steps: [tune, tune] }, "has a tune step among 2 steps, wanted it alone"],
+    [{ steps: [given], seeds: [0, 1] }, "has seeds and no tune step, wanted seeds of a training alone"],
+    [{ steps: [tune], seeds: [0, 1, 0] }, "has the seed 0 twice, wanted it once"],
+    [
+      { steps: [tune], curve: { over: "strength", at: [1, 2] } },
+      "trains and has a curve, wanted one of edits",
+    ],
+    [
+      { steps: [tune], controls: [{ use: "identity" }] },
+      "trains, and its control identity edits units, wanted shuffled, otherTask, tuned or prompt",
+    ],
+    [
+      { steps: [given], controls: [{ use: "shuffled" }] },
+      "edits units, and its control shuffled trains, wanted one that edits units too",
+    ],
+  ];
+  for (const [change, state] of cases) {
+    assertEquals(
+      message(() => parse({ treatments: [{ name: "taught", ...change }] })),
+      `Cannot read matrix demo.json: treatment "taught" ${state}`,
+    );
+  }
+  const [read] = parse({ treatments: [{ name: "taught", steps: [tune], seeds: [3, 1] }] }).treatments;
+  assertEquals(read?.seeds, [3, 1]);
 });
 
 Deno.test("parseMatrix() refuses what stands twice", () => {

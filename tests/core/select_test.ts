@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import type { Tap, Unit } from "../../core/model.ts";
+import type { SelectSpec } from "../../core/matrix.ts";
 import { UserError } from "../../core/error.ts";
 import { createRandom } from "../../core/random.ts";
 import { type ControlOptions, drawControl } from "../../core/draw.ts";
@@ -207,4 +208,57 @@ Deno.test("selectUnits() refuses what selects none, too many, or nothing that wa
     UserError,
     `the score of unit 1 of ${GATE} is NaN, wanted a finite number`,
   );
+});
+
+/** Ten units of two taps; group a is what is selected by. */
+const TABLE = new Map([
+  ["country/a", tapsOf([9, 8, 7, 6, 5], [4, 3, 2, 1, 0])],
+  ["country/b", tapsOf([9, 0, 0, 9, 0], [0, 0, 0, 0, 0])],
+  ["country/c", tapsOf([9, 0, 9, 0, 0], [0, 0, 0, 0, 0])],
+  ["names", tapsOf([0, 9, 0, 0, 8], [0, 0, 7, 0, 0])],
+]);
+
+function tapsOf(first: readonly number[], second: readonly number[]): ReadonlyMap<Tap, Float64Array> {
+  return new Map([["layers.0.mlp.gate", Float64Array.from(first)], [
+    "layers.1.mlp.gate",
+    Float64Array.from(second),
+  ]]);
+}
+
+Deno.test("selectUnits() drops what comes first by another group too, and fills no place", () => {
+  const select = { top: 0.5, per: "all", order: "highest", group: "country/a" } as const;
+  const indices = (more: Partial<SelectSpec>) =>
+    selectUnits(TABLE, { ...select, ...more }).units.map(({ tap, index }) => `${tap[7]}.${index}`).join(" ");
+  assertEquals(indices({}), "0.0 0.1 0.2 0.3 0.4");
+  // floor(0.2 * 10) = 2 by names: 0.1 and 0.4
+  assertEquals(indices({ without: { group: "names", top: 0.2 } }), "0.0 0.2 0.3");
+  assertEquals(indices({ without: { group: "names", top: 1 } }), "0.0 0.2 0.3 0.4");
+  // Of each tap floor(0.5 * 5) = 2 are taken, and floor(0.2 * 5) = 1 by names is dropped of each.
+  assertEquals(indices({ per: "tap", without: { group: "names", top: 0.2 } }), "0.0 1.0 1.1");
+});
+
+Deno.test("selectUnits() drops what does not stand out among groups, by population standard deviations", () => {
+  const select = { top: 5, per: "all", order: "highest", group: "country/a" } as const;
+  const z = (values: readonly number[]) => {
+    const mean = values.reduce((a, b) => a + b) / values.length;
+    const deviation = Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / values.length);
+    return deviation === 0 ? 0 : (values[0]! - mean) / deviation;
+  };
+  const rows = [[9, 9, 9], [8, 0, 0], [7, 0, 9], [6, 9, 0], [5, 0, 0]];
+  for (const least of [0, 0.4, 1.2]) {
+    const wanted = rows.flatMap((row, i) => z(row) >= least ? [i] : []);
+    const { units } = selectUnits(TABLE, { ...select, standout: { z: least, among: "country/" } });
+    assertEquals(units.map(({ index }) => index), wanted, String(least));
+  }
+  for (
+    const [change, state] of [
+      [
+        { standout: { z: 0, among: "land/" } },
+        '0 groups begin with "land/", wanted that of the selection and others',
+      ],
+      [{ standout: { z: 0, among: "country/" }, group: "names" }, '"names" not among them'],
+      [{ standout: { z: 9, among: "country/" } }, "none is left of top 5"],
+      [{ without: { group: "nams", top: 1 } }, 'no scores of group "nams", did you mean "names"'],
+    ] as const
+  ) assertThrows(() => selectUnits(TABLE, { ...select, ...change }), UserError, state);
 });

@@ -173,10 +173,16 @@ function megabytes(name: "VmRSS" | "VmHWM"): number {
   return Number(line[1]) * 1024 / 1e6;
 }
 
+/** Those of `deno task eval`: V8 keeps three young generations of up to 16 MB, of which long lists of numbers get nothing. */
+function flagsOfEval(): string {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("../../deno.json", import.meta.url)));
+  return /--v8-flags=\S+/.exec(tasks.eval)![0];
+}
+
 /** A process of its own. */
 async function inChild(...args: string[]): Promise<string> {
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", import.meta.filename!, ...args],
+    args: ["run", "-A", flagsOfEval(), import.meta.filename!, ...args],
     stderr: "inherit",
   }).output();
   if (!success) throw new Error(`Cannot measure: ${args[0]} failed, wanted it to end well`);

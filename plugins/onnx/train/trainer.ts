@@ -101,6 +101,11 @@ export async function createTrainer(host: TrainerHost, options: TrainOptions): P
     return order.samples.slice(at, at + recipe.batch);
   };
   const share = recipe.parameters.kind === "lora" ? recipe.parameters.dropout ?? 0 : 0;
+  const keep = (folder: string) => {
+    if (!areFinite(slots)) return;
+    saveState(folder, { identity, done, loss: loss!, slots: named, reference: references });
+    written = done;
+  };
   /** @throws {UserError} where numbers stop being numbers. */
   const step = async () => {
     const found = await computer.compute(batchAt(done), {
@@ -123,10 +128,7 @@ export async function createTrainer(host: TrainerHost, options: TrainOptions): P
     if (optimizer.clip !== undefined) clipTo(slots, norm, optimizer.clip);
     update(slots, { rate: learningRate, step: ++done, optimizer });
     loss = found.loss;
-    if (kept && (done % kept.every === 0 || done === steps) && areFinite(slots)) {
-      saveState(kept.folder, { identity, done, loss, slots: named, reference: references });
-      written = done;
-    }
+    if (kept && (done % kept.every === 0 || done === steps)) keep(kept.folder);
     return { ...found, norm, learningRate };
   };
 
@@ -136,22 +138,27 @@ export async function createTrainer(host: TrainerHost, options: TrainOptions): P
     done: () => done,
     async *run(): AsyncGenerator<TrainProgress> {
       const start = context.now(), before = done, counted = computer.tokens();
-      while (done < steps) {
-        const { loss, margins, norm, learningRate } = await step();
-        const seconds = (context.now() - start) / 1000, tokens = computer.tokens() - counted;
-        yield {
-          step: done,
-          steps,
-          loss,
-          ...(margins.length > 0
-            ? { margin: mean(margins), accuracy: mean(margins.map((margin) => margin > 0 ? 1 : 0)) }
-            : {}),
-          learningRate,
-          gradientNorm: norm,
-          tokens,
-          tokensPerSecond: tokens / seconds,
-          secondsLeft: seconds / (done - before) * (steps - done),
-        };
+      try {
+        while (done < steps) {
+          const { loss, margins, norm, learningRate } = await step();
+          const seconds = (context.now() - start) / 1000, tokens = computer.tokens() - counted;
+          yield {
+            step: done,
+            steps,
+            loss,
+            ...(margins.length > 0
+              ? { margin: mean(margins), accuracy: mean(margins.map((margin) => margin > 0 ? 1 : 0)) }
+              : {}),
+            learningRate,
+            gradientNorm: norm,
+            tokens,
+            tokensPerSecond: tokens / seconds,
+            secondsLeft: seconds / (done - before) * (steps - done),
+          };
+        }
+      } finally {
+        // Whoever leaves in between, or stops with Ctrl-C, loses nothing.
+        if (kept && done > (written ?? 0)) keep(kept.folder);
       }
     },
     async gradients(given: readonly Example[]): Promise<Gradients> {
@@ -169,6 +176,12 @@ export async function createTrainer(host: TrainerHost, options: TrainOptions): P
       new Map(named.map(({ name, shape, values }) => [name, { shape, values }])),
     // deno-lint-ignore require-await -- what fails is a rejection
     async save(folder) {
+      if (!areFinite(slots)) {
+        throw new UserError(
+          `Cannot save what was trained of ${info.name}: a weight is not finite after update ${done} of ${steps}, ` +
+            `wanted a lower learningRate than ${optimizer.learningRate}`,
+        );
+      }
       named.forEach(({ name, values, frozen }, p) => {
         const moved = frozen
           ? values.findIndex((value, i) => frozen[i] === 1 && value !== initial[p]![i])

@@ -1,9 +1,10 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { createRandom } from "../../../core/random.ts";
 import { drawNormal } from "../../../core/stats/calibration/draw.ts";
-import { estimateMean } from "../../../core/stats/mod.ts";
+import { estimateMean, seedsDifference } from "../../../core/stats/mod.ts";
 import { estimateSeeds, seedsError } from "../../../core/stats/seeds.ts";
 import { wilson } from "../../../core/stats/proportions.ts";
+import { studentQuantile } from "../../../core/stats/student.ts";
 
 /** Sums of some dozens of products near 1. */
 const TOLERANCE = 1e-12;
@@ -70,12 +71,63 @@ Deno.test("estimateSeeds() keeps a proportion in its range, and honest where all
   assertEquals([flat.low, flat.high, flat.method], [2, 2, "constant"]);
 });
 
-Deno.test("estimateSeeds() refuses what has no two seeds, no two clusters, or gaps", () => {
+Deno.test("estimateSeeds() refuses what has no two seeds, no items, or gaps", () => {
   const clusters = ["a", "b"];
   assertThrows(() => estimateSeeds([[1, 2]], { clusters }), RangeError, "there are 1 seeds");
   assertThrows(() => estimateSeeds([[1, 2], [1]], { clusters }), RangeError, "1 values, wanted 2");
-  assertThrows(() => estimateSeeds([[1, 2], [1, 3]], { clusters: ["a", "a"] }), RangeError, "1 cluster");
+  assertThrows(() => estimateSeeds([[], []], { clusters: [] }), RangeError, "there are no items");
   assertThrows(() => estimateSeeds([[1, 2], [1, NaN]], { clusters }), RangeError, "NaN");
   assertThrows(() => estimateSeeds([[1, 2], [1, 0]], { clusters, bounded: "level" }), RangeError, "0 to 1");
   assertThrows(() => estimateSeeds([[1, 2], [1, 0]], { clusters, level: 0 }), RangeError, "level is 0");
+});
+
+Deno.test("estimateSeeds() gives degrees of freedom by which a t test agrees with its interval", () => {
+  const clusters = apart(7).flatMap((id) => [id, id, id]);
+  for (const seeds of [2, 3, 4, 5, 8]) {
+    const values = Array.from({ length: seeds }, (_, s) => clusters.map((_, i) => (i * 7 + s * 5) % 11 + s));
+    const { value, high, error, freedom } = estimateSeeds(values, { clusters });
+    // The quantile is found to 1e-12 or better by halving.
+    assertAlmostEquals(studentQuantile(0.025, freedom!) * error!, high - value, 1e-9 * (high - value));
+  }
+});
+
+Deno.test("estimateSeeds() of one cluster takes items as independent, or bounds it, as estimates of one seed do", () => {
+  const values = [[1, 4, 2, 2], [2, 4, 1, 3], [0, 5, 2, 2]], clusters = ["a", "a", "a", "a"];
+  const one = estimateSeeds(values, { clusters }), each = estimateSeeds(values, { clusters: apart(4) });
+  assertEquals(one, { ...each, clusters: 1 });
+  const bounded = estimateSeeds([[1, 0], [1, 1]], { clusters: ["a", "a"], bounded: "level" });
+  assertEquals([bounded.method, bounded.clusters, bounded.low >= 0, bounded.high <= 1], [
+    "bound",
+    1,
+    true,
+    true,
+  ]);
+  const single = estimateSeeds([[3], [4]], { clusters: ["a"] });
+  assertEquals([single.low, single.high, single.method], [3.5, 3.5, "constant"]);
+});
+
+Deno.test("seedsDifference() is over the changes of each seed, from one list or from its own", () => {
+  const clusters = apart(7).flatMap((id) => [id, id, id]);
+  const before = [clusters.map((_, i) => i % 2), clusters.map((_, i) => Number(i % 3 === 0))];
+  const after = [clusters.map(() => 1), clusters.map((_, i) => Number(i % 5 > 0))];
+  const changes = after.map((list, s) => list.map((value, i) => value - before[s]![i]!));
+  const own = seedsDifference(before, after, { binary: true, clusters });
+  const wanted = estimateSeeds(changes, { clusters, bounded: "change" });
+  assertEquals([own.value, own.low, own.high, own.method], [
+    wanted.value,
+    wanted.low,
+    wanted.high,
+    "seeds t",
+  ]);
+  const sums = clusters.map((_, i) => changes[0]![i]! + changes[1]![i]!);
+  assertEquals([own.rose, own.fell], [sums.filter((x) => x > 0).length, sums.filter((x) => x < 0).length]);
+  assertEquals(
+    seedsDifference([before[0]!], after, { binary: true, clusters }),
+    seedsDifference([before[0]!, before[0]!], after, { binary: true, clusters }),
+  );
+  assertThrows(
+    () => seedsDifference([...before, before[0]!], after, { binary: true, clusters }),
+    RangeError,
+    "there are 3 lists before and 2 after, wanted as many or one",
+  );
 });

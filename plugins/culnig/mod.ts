@@ -1,0 +1,10 @@
+/** Neurons that carry culture: CULNIG, arXiv 2510.08284. */
+import { definePlugin } from "../../core/mod.ts";
+import { culnig } from "./scorer.ts";
+
+export default definePlugin({
+  name: "culnig",
+  version: "1",
+  source: "Yamamoto et al., arXiv 2510.08284",
+  scorers: [culnig],
+});
