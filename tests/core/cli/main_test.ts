@@ -179,7 +179,7 @@ Deno.test("plan of the demo leaves all to compute before eval and nothing after 
     const before = files();
     const after = await plumbline(folder, "plan", ...args);
     assertMatch(after.out, new RegExp(`\n {2}all +${cells} +${cells} +0 +0 +0\n`));
-    assertStringIncludes(after.out, "demo: nothing to compute, all is stored");
+    assertStringIncludes(after.out, "planted: nothing to compute, all is stored");
     assertMatch(after.out, /measured in run demo-/);
     assertEquals(files(), before);
     assertEquals(after.out.split("\n").filter((line) => line.length > 99), []);
