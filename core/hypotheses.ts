@@ -26,7 +26,7 @@ import { measuresOf } from "./measures.ts";
 import type { PlannedBenchmark } from "./plan_benchmarks.ts";
 import { type HypothesisResult, type Results, UNTOUCHED } from "./results.ts";
 import type { RunStore } from "./store/store.ts";
-import { pairedDifference, seedsDifference } from "./stats/mod.ts";
+import { estimateMean, pairedDifference, seedsDifference } from "./stats/mod.ts";
 import { standingOf, type StandingOptions } from "./standing.ts";
 import { type Evidence, judge, shiftedP, twoSidedP } from "./stats/verdict.ts";
 
@@ -223,11 +223,9 @@ function evidenceOf(hypothesis: PlannedHypothesis, options: EvidenceOptions): Fo
   });
   const treated = read(treatment), untouched = read(UNTOUCHED);
   const headroom = baseline === undefined ? {} : {
-    headroom: pairedDifference(
-      typeof baseline === "number" ? untouched.map(() => baseline) : read(UNTOUCHED, baseline),
-      untouched,
-      statistics(metric.binary && typeof baseline === "string", "headroom"),
-    ),
+    headroom: typeof baseline === "number"
+      ? above(estimateMean(untouched, statistics(metric.binary, "headroom")), baseline)
+      : pairedDifference(read(UNTOUCHED, baseline), untouched, statistics(metric.binary, "headroom")),
   };
   const sets = control === UNTOUCHED ? [untouched] : measured.sets({ benchmark, treatment, control }, name);
   const seeds = measured.seeds({ benchmark, treatment }, name);
@@ -252,6 +250,11 @@ function evidenceOf(hypothesis: PlannedHypothesis, options: EvidenceOptions): Fo
     sets: { count: sets.length, p: overSets },
     ...headroom,
   };
+}
+
+/** An estimate counted from a level that is known. */
+function above({ value, low, high, ...rest }: Estimate, level: number): Estimate {
+  return { ...rest, value: value - level, low: low - level, high: high - level };
 }
 
 /** By the interval's own t, for a sign flip would be over items alone. */

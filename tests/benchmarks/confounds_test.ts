@@ -216,7 +216,12 @@ Deno.test("an item of an arm is the same to the guard as the usual item of its q
   const madeBy = [madeOf("fables", usual.items, "localise")];
   for (const arm of [{ ask: "answers_only" }, { country: "swapped" }, { orders: "cyclic" }]) {
     const benchmark = of(arm);
-    const treatment = { name: "found", madeOf: madeBy, controlScores: new Map(), controlTunes: new Map() } as unknown as Parameters<
+    const treatment = {
+      name: "found",
+      madeOf: madeBy,
+      controlScores: new Map(),
+      controlTunes: new Map(),
+    } as unknown as Parameters<
       typeof planProvenance
     >[0][number];
     const { meetings } = planProvenance([treatment], [benchmark], { task: "run", allowLeakage: true });

@@ -11,7 +11,7 @@ import type { PlannedBenchmark } from "../../core/plan_benchmarks.ts";
 import { reportMarkdown } from "../../core/report/markdown.ts";
 import type { Results } from "../../core/results.ts";
 import { fill } from "../server/made_up.ts";
-import { seedsDifference } from "../../core/stats/mod.ts";
+import { estimateMean, seedsDifference } from "../../core/stats/mod.ts";
 import { studentTail } from "../../core/stats/student.ts";
 import { createMemoryStore } from "../../core/store/memory.ts";
 
@@ -276,4 +276,18 @@ Deno.test("reportMarkdown() gives each hypothesis a row, its verdict as plain te
   const row =
     "| riddles fall (primary) | acc of riddles under muted is lower than under random (39 sets) | effect | diff ";
   assertStringIncludes(text, row);
+});
+
+Deno.test("judgeHypotheses() counts headroom above a known level with the level's own interval, also where all are right", () => {
+  const all = level(() => true);
+  const [found] = judged([{ ...CLAIM, control: "untouched", baseline: 0.25 }], {
+    ...measured({ "riddles/untouched": all, "riddles/muted": FALLEN }, [all]),
+  });
+  const { value, low, high } = estimateMean(all, { binary: true, clusters, seed: 0 });
+  assertEquals([found!.headroom!.value, found!.headroom!.low, found!.headroom!.high], [
+    value - 0.25,
+    low - 0.25,
+    high - 0.25,
+  ]);
+  assert(found!.headroom!.low < found!.headroom!.value);
 });

@@ -272,7 +272,9 @@ Deno.test("Ctrl-C ends the demo with 130 and one line, and the same command reus
     const { code, out, err } = await finish(child);
     assertEquals([code, out], [130, ""], err);
     // The demo's weights are float16: they are widened once, which is said.
-    const lines = err.trimEnd().split("\n").filter((line) => !PROGRESS.test(line) && !/^Widening /.test(line));
+    const lines = err.trimEnd().split("\n").filter((line) =>
+      !PROGRESS.test(line) && !/^Widening /.test(line)
+    );
     assertEquals(lines.length, 1, err);
     assertMatch(lines[0]!, /^Stopped: what was computed is kept.*, the same command goes on from there$/);
     const kept = completeCells(folder);
