@@ -246,6 +246,38 @@ Deno.test("what the model refuses of a training is said before any, and which on
   }
 });
 
+Deno.test("a run that is stopped in the middle of a training goes on from there, and comes to the same delta", async () => {
+  const stop = new AbortController(), cache = Deno.makeTempDirSync();
+  const stopped = testContext({ cacheDir: cache, signal: stop.signal }), other = createMemoryStore();
+  const small = (context: Context) =>
+    planned(context, (matrix) => {
+      matrix.treatments[0].seeds = [0];
+      matrix.treatments[0].controls = [];
+      matrix.hypotheses = [];
+    });
+  try {
+    await assertRejects(async () =>
+      run(await small(stopped), {
+        store: other,
+        context: stopped,
+        onProgress: ({ scoring }) => scoring?.isTraining && scoring.done === 7 && stop.abort(),
+      })
+    );
+    const steps: number[] = [], again = testContext({ cacheDir: cache }), plan = await small(again);
+    await run(plan, {
+      store: other,
+      context: again,
+      onProgress: ({ scoring }) => scoring?.isTraining && steps.push(scoring.done),
+    });
+    assertEquals([steps[0], steps.at(-1)], [8, 18]);
+    const { trained = [] } = summarise(plan, other, UNUSED).treatments.at(-1)!;
+    const whole = results.treatments.at(-1)!.trained!.find(({ arm }) => arm === "treated")!;
+    assertEquals(trained.map(({ delta }) => delta), [whole.delta]);
+  } finally {
+    Deno.removeSync(cache, { recursive: true });
+  }
+});
+
 Deno.test("planRun() refuses a control that is the treatment itself", async () => {
   const same = planned(context, (matrix) => {
     const [treatment] = matrix.treatments;
