@@ -76,8 +76,10 @@ export interface Pooled {
 /** One number a unit, by group, then by tap. */
 export type UnitScores = ReadonlyMap<string, ReadonlyMap<Tap, Float64Array>>;
 
-export interface Scorer<Params = unknown> {
+/** What works on sets of items that a matrix gives it: a scorer, or a tuner. */
+export interface OverItems<Params> {
   readonly name: string;
+  /** Raise it whenever a number could change. */
   readonly version: string;
   readonly title: string;
   /** Paper, section and formula, or "Plumbline". */
@@ -87,6 +89,9 @@ export interface Scorer<Params = unknown> {
   readonly sets: readonly string[];
   /** Names of further sets that it takes where they are given. */
   readonly optionalSets?: readonly string[];
+}
+
+export interface Scorer<Params = unknown> extends OverItems<Params> {
   /** Params under which it finds the units at `sites` that matter for texts of any kind, where it can: what the control `important` is. */
   generic?(sites: readonly string[]): unknown;
   /** Pure. @throws {UserError} for items or params that do not suit. */

@@ -1,7 +1,6 @@
 /** From items to a training: a tuner says what is trained, how, and on which examples; the core owns the training, its checkpoints and its controls. */
-import type { z } from "zod";
 import type { Model } from "./model.ts";
-import type { ScoredItem } from "./scorer.ts";
+import type { OverItems, ScoredItem } from "./scorer.ts";
 import type { Example, TrainRecipe } from "./trainer.ts";
 
 export interface TunerInput<Params> {
@@ -17,18 +16,7 @@ export interface Tuning {
   readonly examples: readonly Example[];
 }
 
-export interface Tuner<Params = unknown> {
-  readonly name: string;
-  /** Raise it whenever a number could change. */
-  readonly version: string;
-  readonly title: string;
-  /** Paper, section and formula, or "Plumbline". */
-  readonly source: string;
-  readonly params: z.ZodType<Params>;
-  /** Names of the sets of items that it needs: ["items"]. */
-  readonly sets: readonly string[];
-  /** Names of further sets that it takes where they are given. */
-  readonly optionalSets?: readonly string[];
+export interface Tuner<Params = unknown> extends OverItems<Params> {
   /** Pure: the same input gives the same training. @throws {UserError} for items that it cannot make examples of. */
   plan(input: TunerInput<Params>): Tuning;
 }

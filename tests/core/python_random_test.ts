@@ -4,6 +4,60 @@ import { pythonRandom } from "../../core/python_random.ts";
 
 const range = (n: number) => [...Array(n).keys()];
 
+/** By seed, one after the other: numbers of each kind and a choice, the beginning of a shuffle, three samples, a bit. */
+const DRAWS = [
+  [0, [3626764237, 3, 776, 0.890243920837131, "a"], [7, 20, 22, 23, 10], [[11, 13, 10, 6, 17, 15], [
+    56,
+    66,
+    33,
+    7,
+    70,
+    1,
+    11,
+  ], [3, 0, 2, 1, 4]], 0],
+  [1, [577090037, 4, 867, 0.8022650611681835, "a"], [2, 10, 29, 17, 16], [[13, 0, 16, 7, 14, 15], [
+    70,
+    29,
+    44,
+    86,
+    28,
+    97,
+    58,
+  ], [2, 0, 1, 3, 4]], 1],
+  [2416005272, [4027122069, 0, 480, 0.2974737523797355, "e"], [12, 23, 14, 13, 11], [[5, 18, 14, 6, 9, 3], [
+    13,
+    46,
+    60,
+    73,
+    55,
+    72,
+    71,
+  ], [3, 4, 2, 0, 1]], 1],
+  [4294967295, [2728839433, 4, 208, 0.21534345751528883, "e"], [23, 1, 3, 29, 14], [[6, 2, 7, 12, 15, 13], [
+    21,
+    36,
+    64,
+    61,
+    83,
+    5,
+    50,
+  ], [2, 0, 3, 1, 4]], 1],
+  [4294967296, [485306839, 2, 427, 0.9347212762883035, "a"], [3, 6, 22, 5, 18], [[12, 1, 11, 0, 8, 7], [
+    21,
+    9,
+    45,
+    58,
+    53,
+    56,
+    20,
+  ], [1, 0, 3, 4, 2]], 0],
+  [9007199254740991, [404802386, 4, 228, 0.7525835200499853, "b"], [26, 7, 18, 17, 9], [
+    [17, 3, 20, 10, 2, 14],
+    [33, 40, 15, 23, 21, 37, 20],
+    [2, 0, 4, 3, 1],
+  ], 0],
+] as const;
+
 Deno.test("pythonRandom() draws what CPython draws", () => {
   assertEquals(pythonRandom(42).sample(range(15), 3), [10, 1, 0]);
   assertEquals(pythonRandom(42).shuffle([1, 2, 3]), [2, 1, 3]);
@@ -15,107 +69,17 @@ Deno.test("pythonRandom() draws what CPython draws", () => {
     271493,
     536110,
   ]);
-  {
-    const r = pythonRandom(0);
+  for (const [seed, numbers, shuffled, samples, bit] of DRAWS) {
+    const r = pythonRandom(seed);
     assertEquals([r.bits(32), r.below(7), r.below(1000), r.uniform(), r.choice([..."abcdefg"])], [
-      3626764237,
-      3,
-      776,
-      0.890243920837131,
-      "a",
+      ...numbers,
     ]);
-    assertEquals(r.shuffle(range(30)).slice(0, 5), [7, 20, 22, 23, 10]);
-    assertEquals([r.sample(range(22), 6), r.sample(range(100), 7), r.sample(range(5), 5)], [
-      [11, 13, 10, 6, 17, 15],
-      [56, 66, 33, 7, 70, 1, 11],
-      [3, 0, 2, 1, 4],
-    ]);
-    assertEquals(r.bits(1), 0);
-  }
-  {
-    const r = pythonRandom(1);
-    assertEquals([r.bits(32), r.below(7), r.below(1000), r.uniform(), r.choice([..."abcdefg"])], [
-      577090037,
-      4,
-      867,
-      0.8022650611681835,
-      "a",
-    ]);
-    assertEquals(r.shuffle(range(30)).slice(0, 5), [2, 10, 29, 17, 16]);
-    assertEquals([r.sample(range(22), 6), r.sample(range(100), 7), r.sample(range(5), 5)], [
-      [13, 0, 16, 7, 14, 15],
-      [70, 29, 44, 86, 28, 97, 58],
-      [2, 0, 1, 3, 4],
-    ]);
-    assertEquals(r.bits(1), 1);
-  }
-  {
-    const r = pythonRandom(2416005272);
-    assertEquals([r.bits(32), r.below(7), r.below(1000), r.uniform(), r.choice([..."abcdefg"])], [
-      4027122069,
-      0,
-      480,
-      0.2974737523797355,
-      "e",
-    ]);
-    assertEquals(r.shuffle(range(30)).slice(0, 5), [12, 23, 14, 13, 11]);
-    assertEquals([r.sample(range(22), 6), r.sample(range(100), 7), r.sample(range(5), 5)], [
-      [5, 18, 14, 6, 9, 3],
-      [13, 46, 60, 73, 55, 72, 71],
-      [3, 4, 2, 0, 1],
-    ]);
-    assertEquals(r.bits(1), 1);
-  }
-  {
-    const r = pythonRandom(4294967295);
-    assertEquals([r.bits(32), r.below(7), r.below(1000), r.uniform(), r.choice([..."abcdefg"])], [
-      2728839433,
-      4,
-      208,
-      0.21534345751528883,
-      "e",
-    ]);
-    assertEquals(r.shuffle(range(30)).slice(0, 5), [23, 1, 3, 29, 14]);
-    assertEquals([r.sample(range(22), 6), r.sample(range(100), 7), r.sample(range(5), 5)], [
-      [6, 2, 7, 12, 15, 13],
-      [21, 36, 64, 61, 83, 5, 50],
-      [2, 0, 3, 1, 4],
-    ]);
-    assertEquals(r.bits(1), 1);
-  }
-  {
-    const r = pythonRandom(4294967296);
-    assertEquals([r.bits(32), r.below(7), r.below(1000), r.uniform(), r.choice([..."abcdefg"])], [
-      485306839,
-      2,
-      427,
-      0.9347212762883035,
-      "a",
-    ]);
-    assertEquals(r.shuffle(range(30)).slice(0, 5), [3, 6, 22, 5, 18]);
-    assertEquals([r.sample(range(22), 6), r.sample(range(100), 7), r.sample(range(5), 5)], [
-      [12, 1, 11, 0, 8, 7],
-      [21, 9, 45, 58, 53, 56, 20],
-      [1, 0, 3, 4, 2],
-    ]);
-    assertEquals(r.bits(1), 0);
-  }
-  {
-    const r = pythonRandom(9007199254740991);
-    assertEquals([r.bits(32), r.below(7), r.below(1000), r.uniform(), r.choice([..."abcdefg"])], [
-      404802386,
-      4,
-      228,
-      0.7525835200499853,
-      "b",
-    ]);
-    assertEquals(r.shuffle(range(30)).slice(0, 5), [26, 7, 18, 17, 9]);
-    assertEquals([r.sample(range(22), 6), r.sample(range(100), 7), r.sample(range(5), 5)], [
-      [17, 3, 20, 10, 2, 14],
-      [33, 40, 15, 23, 21, 37, 20],
-      [2, 0, 4, 3, 1],
-    ]);
-    assertEquals(r.bits(1), 0);
+    assertEquals(r.shuffle(range(30)).slice(0, 5), [...shuffled]);
+    assertEquals(
+      [r.sample(range(22), 6), r.sample(range(100), 7), r.sample(range(5), 5)],
+      samples.map((each) => [...each]),
+    );
+    assertEquals(r.bits(1), bit);
   }
   assertEquals(
     Array.from(
