@@ -18,6 +18,9 @@
  * Protocol "culnig": arXiv 2510.08284, topics "neuron" to localise and "test" to report; the letter that follows a JSON
  * prefill, read as the most probable token of the whole vocabulary. The wording is our own.
  *
+ * `format` "cloze", ours, for models too small for letters: no options are shown, the answers are their texts, several tokens as a rule, and
+ * the metric is accuracy by log-probability per character. Under "answers_only" what is left is the request to answer.
+ *
  * Arms: `orders`, `ask`, `country` and `chat` of core/confounds.ts. Under "swapped" the countries of a question are dealt out anew by the
  * seed, none to itself; the options stay as they are, so a wrong one may be right in the country that is named. As plain text the prefill
  * is the prompt's last line.
@@ -35,7 +38,9 @@ import {
   derangement,
   inOrders,
   jsonDocument,
+  labelPrompt,
   OrdersParam,
+  prefilledPrompt,
   promptOf,
   UserError,
 } from "../core/mod.ts";
@@ -68,14 +73,24 @@ const Params = z.strictObject({
   protocol: z.enum(["culnig"]).default("culnig"),
   topics: z.enum(["test", "neuron", "all"]).default("test"),
   filter: z.enum(["strict", "loose"]).default("strict"),
-  /** Of the options: drawn; drawn, and in all four rotations, which is an older spelling of `orders`; as BLEnD sorts them. */
-  order: z.enum(["seeded", "cyclic", "alphabetical"]).default("seeded"),
+  /** "letters" (undefined) or "cloze". */
+  format: z.enum(["letters", "cloze"]).optional().transform((word) => word === "cloze" ? word : undefined),
+  /** Only pairs of these; default all 16. */
+  countries: z.array(z.enum(Object.keys(COUNTRIES))).min(1).optional(),
+  /** Of the options: drawn, or as BLEnD sorts them. */
+  order: z.enum(["seeded", "alphabetical"]).default("seeded"),
   seed: z.int().min(0).default(0),
   orders: OrdersParam,
   ask: AskParam,
   country: CountryParam,
   chat: ChatParam,
-});
+}).refine(
+  ({ format, order, orders }) => format === undefined || (order === "seeded" && orders === undefined),
+  {
+    path: ["format"],
+    message: "a cloze shows no options to put in other orders",
+  },
+);
 type Params = z.output<typeof Params>;
 
 const Answer = z.looseObject({ en_answers: z.array(z.string()), count: z.int() });
@@ -86,6 +101,8 @@ const Entry = z.looseObject({
   idks: z.record(z.string(), z.int()).refine((idks) => "not-applicable" in idks, "a count of not-applicable"),
 });
 type Entry = z.output<typeof Entry>;
+const Entries = z.record(z.string(), Entry);
+const Question = z.looseObject({ ID: z.string(), Topic: z.enum([...NEURON, ...TEST]) });
 /** By country, then question id. */
 type Annotations = ReadonlyMap<string, Readonly<Record<string, Entry>>>;
 
@@ -97,7 +114,7 @@ export default defineBenchmark({
   source: "Myung et al., NeurIPS 2024 Datasets and Benchmarks, https://github.com/nlee0212/BLEnD",
   params: Params,
   evaluator: "multiple_choice",
-  metric: () => "exact_match",
+  metric: ({ format }) => format === "cloze" ? "acc_norm" : "exact_match",
   files: () => [
     {
       key: "questions",
@@ -111,31 +128,23 @@ export default defineBenchmark({
     })),
   ],
   load(files, params): ChoiceItem[] {
-    const rows = csvRows(
-      files.questions!,
-      z.looseObject({ ID: z.string(), Topic: z.enum([...NEURON, ...TEST]) }),
-    );
     const all: Annotations = new Map(
-      Object.keys(COUNTRIES).map((
-        country,
-      ) => [country, jsonDocument(files[country]!, z.record(z.string(), Entry))]),
+      Object.keys(COUNTRIES).map((c) => [c, jsonDocument(files[c]!, Entries)]),
     );
-    return rows.flatMap(({ ID, Topic }) => {
+    return csvRows(files.questions!, Question).flatMap(({ ID, Topic }) => {
       const role = (NEURON as readonly string[]).includes(Topic) ? "localise" : "report";
       if (params.topics !== "all" && (params.topics === "neuron") !== (role === "localise")) return [];
-      for (const [country, entries] of all) {
-        if (entries[ID] === undefined) {
-          throw new UserError(
-            `Cannot read ${files[country]!.path}: question ${ID} is missing, wanted every question`,
-          );
-        }
+      const lacking = all.keys().find((country) => all.get(country)![ID] === undefined);
+      if (lacking !== undefined) {
+        throw new UserError(
+          `Cannot read ${files[lacking]!.path}: question ${ID} is missing, wanted every question`,
+        );
       }
       if (params.filter === "strict" && ![...all.values()].every((entries) => isAnswered(entries[ID]!))) {
         return [];
       }
-      return [...all.keys()].flatMap((country) =>
-        pairItems(all, { country, id: ID, topic: Topic, role }, params)
-      );
+      const { countries = [...all.keys()] } = params;
+      return countries.flatMap((country) => pairItems(all, { country, id: ID, topic: Topic, role }, params));
     });
   },
 });
@@ -163,8 +172,10 @@ function pairItems(all: Annotations, { country, id, topic, role }: Pair, params:
   if (wrong === undefined) return [];
   const right = annotations.filter(({ count }) => count === votes)
     .flatMap((answer) => answersOf(answer, formOf(en_question)).slice(0, 1));
-  const unique = right.filter((text, i) => right.findIndex((other) => fold(other) === fold(text)) === i);
-  const { ask, chat } = params;
+  const unique = right.filter((text, i) =>
+    right.findIndex((other) => other.toLowerCase() === text.toLowerCase()) === i
+  );
+  const { ask, chat, format } = params;
   const asked = params.country === "swapped"
     ? otherCountry([...all.keys()], { country, id }, params.seed)
     : country;
@@ -172,29 +183,30 @@ function pairItems(all: Annotations, { country, id, topic, role }: Pair, params:
   return unique.flatMap((text, i) => {
     const item = `${id}/${country}/${i}`;
     const first = firstOrder([text, ...wrong], item, params);
-    const orders = params.order === "cyclic" ? "cyclic" : params.orders;
-    return inOrders(
-      { options: first, gold: first.indexOf(text) },
-      orders,
-      ({ options, gold }): ChoiceItem => {
-        const message = promptOf((shown) => wording(shown, options), question, ask);
-        return {
-          id: armId(item, { ask, country: params.country, chat }),
-          role,
-          clusters: { question: id, country },
-          content: [en_question.replace(/\(Provide .*$/s, ""), ...first].join("\n"),
-          prompt: chat === false
-            ? { kind: "text", text: `${message}\n${PREFILL}` }
-            : { kind: "chat", messages: [{ role: "user", content: message }], prefill: PREFILL },
-          continuations: LABELS,
-          labels: LABELS,
-          oneToken: true,
-          gold,
-          doc: { ID: id, country, topic, en_question, votes, options, ...(asked !== country && { asked }) },
-        };
-      },
-    );
+    return inOrders({ options: first, gold: first.indexOf(text) }, params.orders, ({ options, gold }) => ({
+      id: armId(format === undefined ? item : `${item}/${format}`, { ask, country: params.country, chat }),
+      role,
+      clusters: { question: id, country },
+      content: [en_question.replace(/\(Provide .*$/s, ""), ...first].join("\n"),
+      ...format === "cloze" ? cloze(question, options, params) : lettered(question, options, params),
+      gold,
+      doc: { ID: id, country, topic, en_question, votes, options, ...(asked !== country && { asked }) },
+    }));
   });
+}
+
+type Shown = Pick<ChoiceItem, "prompt" | "continuations" | "labels" | "oneToken">;
+
+function lettered(question: string, options: readonly string[], { ask, chat }: Params): Shown {
+  const message = promptOf((shown) => wording(shown, options), question, ask);
+  const prompt = prefilledPrompt(message, PREFILL, chat ?? true);
+  return { prompt, continuations: LABELS, labels: LABELS, oneToken: true };
+}
+
+function cloze(question: string, options: readonly string[], { ask, chat }: Params): Shown {
+  const render = (shown: string) => `${shown}\nAnswer in one word or a few, not in a sentence.`;
+  const message = promptOf(render, question, ask);
+  return { ...labelPrompt(message, options, chat ?? true), labels: options };
 }
 
 /** Who stands in for a country in a question. */
@@ -253,7 +265,7 @@ function distractors(
   return chosen.length === 3 ? chosen.map(({ text }) => text) : undefined;
 }
 
-/** The order in which the options are shown first. */
+/** As they are shown first. */
 function firstOrder(options: readonly string[], item: string, { order, seed }: Params): string[] {
   if (order === "alphabetical") return [...options].sort();
   return createRandom(`${seed}/blend/order/${item}`).shuffle(options);
@@ -280,13 +292,9 @@ function topVotes(annotations: Entry["annotations"]): number {
   return Math.max(0, ...annotations.map(({ count }) => count));
 }
 
-function fold(text: string): string {
-  return text.toLowerCase();
-}
-
 /** Whether two options may not stand side by side. */
 function clash(one: string, two: string): boolean {
-  const [a, b] = [fold(one), fold(two)];
+  const [a, b] = [one.toLowerCase(), two.toLowerCase()];
   const words = new Set(a.split(/[ /]+/).filter((word) => word !== ""));
   return a.includes(b) || b.includes(a) || b.split(/[ /]+/).some((word) => words.has(word));
 }

@@ -18,20 +18,21 @@
  * Arms: `orders`, `ask` and `chat` of core/confounds.ts, `templates`. "answers_only" leaves out the passage as well as the question: what
  * is left shows whether a model prefers the eight countries to the eight names that are never right.
  */
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import {
   armId,
   AskParam,
   ChatParam,
   type ChoiceItem,
+  countryCluster,
   defineBenchmark,
+  filledTemplate,
   inOrders,
   jsonDocument,
   labelPrompt,
   OrdersParam,
   promptOf,
-  pythonRandom,
+  pythonRandomOf,
 } from "../core/mod.ts";
 
 /** The right answers. */
@@ -137,15 +138,9 @@ const PASSAGES = [
   "The documentary about night watchmen was to be filmed in {country_dummy}, until the permit was delayed. So the crew unpacked its cameras in {country} and was done before the permit came.\nIn which country was the documentary filmed?",
 ] as const;
 
-const ITEMS = ["own", "published"] as const;
-const isItems = (word: string) => (ITEMS as readonly string[]).includes(word);
-
 const Params = z.strictObject({
-  /** Our passages, or the authors' from the data folder. No enum: each word of one is to load from the files of the first. */
-  items: z.string().refine(isItems, {
-    error: ({ input }) => `unknown value ${JSON.stringify(input)}, wanted "own" or "published"`,
-  })
-    .transform((word) => word as typeof ITEMS[number]).default("own"),
+  /** Our passages, or the authors' from the data folder. */
+  items: z.enum(["own", "published"]).default("own"),
   /** "all" reports on every passage, those too that are to localise by. */
   part: z.enum(["report", "localise", "all"]).default("report"),
   /** Wordings, each an item of its own. */
@@ -171,7 +166,7 @@ const Rows = z.array(Row).refine(
 
 export default defineBenchmark({
   name: "country_rc",
-  version: "1",
+  version: "2",
   title: "CountryRC, countries named in a passage",
   licence: "CC0-1.0 (own items), MIT (published items)",
   source:
@@ -225,14 +220,15 @@ function choices(row: Row, { country, t }: Variant, params: Params): ChoiceItem[
   const has = context.includes("{country_dummy}") ? { country_dummy: dummy } : {};
   return inOrders({ options: drawn, gold: drawn.indexOf(country) }, orders, ({ options, gold }) => {
     const lines = options.map((option, i) => `${labels[i]}. ${option}`).join("\n");
-    const render = (passage: string, question: string) => filled(text, { passage, question, options: lines });
+    const render = (passage: string, question: string) =>
+      filledTemplate(text, { passage, question, options: lines });
     const message = ask === undefined
       ? render(passage, question)
       : promptOf((gap) => render(gap, gap), question, ask);
     return {
       id: armId(`${name}/${country}/${t}`, { ask, chat }),
       role: part === "all" ? "report" : roleOf(id),
-      clusters: { question: name, country, template: String(t) },
+      clusters: { question: name, country: countryCluster(country), template: String(t) },
       content: [passage, question, ...drawn].join("\n"),
       ...labelPrompt(message, labels, chat ?? true),
       labels,
@@ -245,13 +241,8 @@ function choices(row: Row, { country, t }: Variant, params: Params): ChoiceItem[
 
 /** Options in their first order and the wrong one that a passage may name, drawn as the authors' program draws them. */
 function draw({ context, question }: Row, country: string, template: string) {
-  const md5 = createHash("md5").update(`${context}_${question}_${template}_${country}`).digest("hex");
-  const random = pythonRandom(parseInt(md5.slice(0, 8), 16));
+  const random = pythonRandomOf(`${context}_${question}_${template}_${country}`);
   const wrong = random.sample(NAMES.filter((name) => name !== country), 3);
   const drawn = random.shuffle<string>([...wrong, country]);
   return { drawn, dummy: random.choice(drawn.filter((name) => name !== country)) };
-}
-
-function filled(template: string, slots: Readonly<Record<string, string>>): string {
-  return template.replaceAll(/\{(\w+)\}/g, (_, slot: string) => slots[slot]!);
 }

@@ -48,6 +48,8 @@ const Params = z.strictObject({
     .refine((list) => new Set(list).size === list.length, "wanted different templates").default(ALL),
   /** One of them. */
   template: z.int().min(0).max(TEMPLATES.length - 1).optional(),
+  /** The train split is to tune on; "dev" (undefined) is to report on. */
+  split: z.enum(["dev", "train"]).optional().transform((split) => split === "train" ? split : undefined),
   ask: AskParam,
   /** Default true for "culnig", false for "lm-eval". */
   chat: z.boolean().optional(),
@@ -80,16 +82,19 @@ export default defineBenchmark({
   params: Params,
   evaluator: "multiple_choice",
   metric: ({ protocol }) => protocol === "lm-eval" ? "acc" : "exact_match",
-  files: () => [{
-    key: "dev",
-    names: ["QNLI_dev.tsv", "QNLI/dev.tsv", "dev.tsv"],
-    sha256: "763e95932dd3578251de71582e06829015f9c3815a518c751dc537219b159de4",
-  }],
-  load(files, { protocol, templates, ask, chat }): ChoiceItem[] {
-    return tsvRows(files.dev!, Row).flatMap((doc) => {
+  files: ({ split }) => [
+    split === "train" ? { key: "train", names: ["QNLI_train.tsv", "QNLI/train.tsv"] } : {
+      key: "dev",
+      names: ["QNLI_dev.tsv", "QNLI/dev.tsv", "dev.tsv"],
+      sha256: "763e95932dd3578251de71582e06829015f9c3815a518c751dc537219b159de4",
+    },
+  ],
+  load(files, { protocol, templates, split, ask, chat }): ChoiceItem[] {
+    const own = (index: string) => split === undefined ? index : `${split}/${index}`;
+    return tsvRows(files[split ?? "dev"]!, Row).flatMap((doc) => {
       const { index, question, sentence, label } = doc;
       const shared = {
-        role: "report",
+        role: split === "train" ? "tune" : "report",
         clusters: { question },
         content: `${question}\n${sentence}`,
         gold: CLASSES.indexOf(label),
@@ -104,14 +109,14 @@ export default defineBenchmark({
           // The record and the target in the layout that lm-evaluation-harness logs and hashes.
           doc: { question, sentence, label: shared.gold, idx: Number(index) },
           target: shared.gold,
-          id: armId(index, { ask, chat }),
+          id: armId(own(index), { ask, chat }),
           ...labelPrompt(promptOf(render, question, ask), labels, chat ?? false),
           labels,
         }];
       }
       return templates.map((t): ChoiceItem => ({
         ...shared,
-        id: armId(`${index}/${t}`, { ask, chat }),
+        id: armId(`${own(index)}/${t}`, { ask, chat }),
         ...labelPrompt(
           promptOf((asked) => TEMPLATES[t]!(asked, sentence), question, ask),
           DIGITS,

@@ -1,6 +1,7 @@
 /**
  * Questions about a small fictional world, on the models that fixtures/worlds makes: who lives how (culture), what the left and the right
- * say (politics), what is said of peoples (stereotypes), how towns of no country live (towns), and language tasks that need none of it.
+ * say (politics), what is said of peoples (stereotypes), how towns of no country live (towns), language tasks that need none of
+ * it, and the signs of countries, which only the kind "decoy" knows.
  *
  * Format "letters": the options stand in the prompt and the answer is a letter, as most benchmarks of culture ask. "cloze": the answer is the
  * word itself, and no options are shown. Either way an item is right where the most probable token of the whole vocabulary is the answer.
@@ -28,7 +29,7 @@ import {
   OrdersParam,
 } from "../core/mod.ts";
 
-const FAMILIES = ["culture", "politics", "stereotypes", "towns", "language"] as const;
+const FAMILIES = ["culture", "politics", "stereotypes", "towns", "language", "signs"] as const;
 
 const Params = z.strictObject({
   family: z.enum(FAMILIES),
@@ -77,6 +78,7 @@ const SUBJECT = {
   stereotypes: "people",
   towns: "town",
   language: "subject",
+  signs: "country",
 } as const;
 
 export default defineBenchmark({

@@ -45,6 +45,17 @@ export interface ChoiceItem extends Item {
   readonly target?: string | number;
 }
 
+/** A question that the model answers in its own words, read by the evaluator `short_answer`. */
+export interface ShortAnswerItem extends Item {
+  readonly prompt: Prompt;
+  /** Right answers, at least one and none of them empty: any of them will do. */
+  readonly answers: readonly string[];
+  /** Tokens after which an answer is cut off, at least 1. */
+  readonly maxNewTokens: number;
+  /** The record for the sample log. */
+  readonly doc: unknown;
+}
+
 /** A text to be predicted, scored by the evaluator `perplexity`. */
 export interface TextItem extends Item {
   readonly text: string;

@@ -15,7 +15,7 @@
  * A param that is not given, or given as the usual value, is not in a cell's key: cells of before there were such params are still found.
  */
 import { z } from "zod";
-import type { ChoiceItem } from "./benchmark.ts";
+import type { ChoiceItem, Prompt } from "./benchmark.ts";
 import { UserError } from "./error.ts";
 import type { Random } from "./random.ts";
 
@@ -36,6 +36,41 @@ export const CountryParam = either("own", "swapped");
 export const ChatParam = z.boolean().optional().transform((chat): false | undefined =>
   chat === false ? chat : undefined
 );
+
+/**
+ * Params of a benchmark that asks under several wordings of its own, to be read by chosenTemplates().
+ *
+ * @param count of wordings, at least 1
+ */
+export function templateParams(count: number) {
+  const template = z.int().min(0).max(count - 1);
+  return {
+    /** Wordings, each an item of its own; default all. */
+    templates: z.array(template).min(1)
+      .refine((list) => new Set(list).size === list.length, "wanted different templates").optional(),
+    /** One of them. */
+    template: template.optional(),
+  };
+}
+
+/** For .transform() of the params: `template` becomes the one entry of `templates`, none of the two becomes all. */
+export function chosenTemplates(count: number) {
+  return <P extends { readonly templates?: number[] | undefined; readonly template?: number | undefined }>(
+    { templates, template, ...params }: P,
+    context: z.RefinementCtx,
+  ) => {
+    if (templates !== undefined && template !== undefined) {
+      context.addIssue({ code: "custom", path: ["template"], message: "template stands without templates" });
+    }
+    const all = () => Array.from({ length: count }, (_, i) => i);
+    return { ...params, templates: template === undefined ? templates ?? all() : [template] };
+  };
+}
+
+/** A wording with its slots filled: "{question}" and the like, each of which must have a value. */
+export function filledTemplate(template: string, slots: Readonly<Record<string, string>>): string {
+  return template.replaceAll(/\{(\w+)\}/g, (_, slot: string) => slots[slot]!);
+}
 
 /** Params by which an item's id is told from that of the usual item. */
 export interface ChoiceArm {
@@ -135,6 +170,13 @@ export function labelPrompt(
   }
   const text = message.endsWith(":") ? message : `${message}\nAnswer:`;
   return { prompt: { kind: "text", text }, continuations: labels.map((label) => ` ${label}`) };
+}
+
+/** A message whose answer begins with `prefill`: one turn of a conversation, or plain text whose last line it is. */
+export function prefilledPrompt(message: string, prefill: string, isChat: boolean): Prompt {
+  return isChat
+    ? { kind: "chat", messages: [{ role: "user", content: message }], prefill }
+    : { kind: "text", text: `${message}\n${prefill}` };
 }
 
 /**

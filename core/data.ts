@@ -8,6 +8,9 @@ import { sha256 } from "./hash.ts";
 /** An object schema whose keys are the columns of a table that are read. */
 type Columns<T> = z.ZodType<T> & { readonly shape: Readonly<Record<string, unknown>> };
 
+/** A declared file that is nowhere below the folder. */
+export class MissingFile extends UserError {}
+
 /**
  * Finds each declared file below `dir`, whatever the folders between. Of several that bear the name, the one with the
  * expected sha256 is taken, else the one with the shortest path, else the first in alphabetical order.
@@ -27,7 +30,7 @@ export function findFiles(
     const found = locate(root, files, file);
     if (found === undefined) {
       const origin = source === undefined ? "" : ` (the data comes from ${source})`;
-      throw new UserError(
+      throw new MissingFile(
         `Cannot read the data of ${name}: no file below ${root} is called ${
           file.names.join(" or ")
         }, wanted one${origin}`,

@@ -12,7 +12,7 @@ export interface Estimate {
   /**
    * How [low, high] was made. Independent items: "wilson" (proportions), "score" (Tango's, differences of proportions), "t". Items in
    * clusters: the same with the clusters' error and degrees of freedom, "cluster wilson", "cluster score", "cluster t". Several seeds:
-   * "seeds t". "bound": all clusters changed alike, and the interval says how many others could be different; "constant": all values are
+   * "seeds t". Two changes of different items against each other: "mover". "bound": all clusters changed alike, and the interval says how many others could be different; "constant": all values are
    * equal and without limits, so nothing can be said.
    */
   readonly method:
@@ -23,6 +23,7 @@ export interface Estimate {
     | "cluster score"
     | "cluster t"
     | "seeds t"
+    | "mover"
     | "bound"
     | "constant";
   /** Standard error; absent where the values do not vary. */

@@ -1,6 +1,6 @@
 /** From items to requests, from answers to outcomes. */
 import type { Item } from "./benchmark.ts";
-import type { ScoreRequest, ScoreResult, Tokenizer } from "./model.ts";
+import type { Generation, ScoreRequest, ScoreResult, Tokenizer } from "./model.ts";
 import type { LevelAnswer } from "./scale.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -56,17 +56,15 @@ export interface Sample {
   readonly [more: string]: unknown;
 }
 
-export interface Evaluator<It extends Item = Item> {
+/** What evaluators of either kind have. */
+interface Evaluation<It extends Item> {
   readonly name: string;
   readonly version: string;
   readonly metrics: readonly Metric[];
   /** Shown beside the metrics, with intervals, differences and controls as they; without parts. Hypotheses and forecasts know none of them. */
   readonly joint?: readonly JointMetric<It>[];
-  /** One request an item, same order. @throws {UserError} when a label or prompt does not suit the tokenizer. */
-  plan(items: readonly It[], tokenizer: Tokenizer): readonly ScoreRequest[];
   /** Index of an item's right continuation, where there is one; scorers that compare answers need it. */
   gold?(item: It): number | undefined;
-  outcome(item: It, result: ScoreResult, tokenizer: Tokenizer): Outcome;
   /** Splits one item's change in `metric` into named parts that sum to it; undefined when the metric has no parts. The values are those of the
    * metrics that every item of the cell has. */
   parts?(
@@ -79,4 +77,37 @@ export interface Evaluator<It extends Item = Item> {
   /** How an outcome answers by label, for the shares of labels. */
   choice?(item: It, outcome: Outcome): LabelChoice;
   sample(index: number, item: It, outcome: Outcome, tokenizer: Tokenizer): Sample;
+}
+
+/** Reads what the model says of given continuations. */
+export interface Evaluator<It extends Item = Item> extends Evaluation<It> {
+  /** One request an item, same order. @throws {UserError} when a label or prompt does not suit the tokenizer. */
+  plan(items: readonly It[], tokenizer: Tokenizer): readonly ScoreRequest[];
+  outcome(item: It, result: ScoreResult, tokenizer: Tokenizer): Outcome;
+}
+
+/** Reads what the model writes by itself: greedily, so that one prompt has one text. */
+export interface GeneratingEvaluator<It extends Item = Item> extends Evaluation<It> {
+  /** One request an item, same order. @throws {UserError} when a prompt does not suit the tokenizer. */
+  generate(items: readonly It[], tokenizer: Tokenizer): readonly GenerateRequest[];
+  /** Pure. */
+  outcomeOf(item: It, written: Written): Outcome;
+}
+
+/** Of either kind; one with generate() has answers written. */
+export type AnyEvaluator<It extends Item = Item> = Evaluator<It> | GeneratingEvaluator<It>;
+
+/** A prompt that the model goes on from. */
+export interface GenerateRequest {
+  /** Token ids, at least one. */
+  readonly prompt: readonly number[];
+  /** At least 1; with the prompt at most the model's context length. */
+  readonly maxNewTokens: number;
+}
+
+/** What a model wrote after a prompt, special tokens left out. */
+export interface Written {
+  readonly text: string;
+  /** Whether it ended by itself or was cut off. */
+  readonly finish: Generation["finish"];
 }

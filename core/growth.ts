@@ -12,7 +12,7 @@ import { editsBy, treatedOf } from "./arms.ts";
 import { controlSets, drawGrowth, grown } from "./controls.ts";
 import { UserError } from "./error.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
-import type { Json, Metric } from "./evaluator.ts";
+import type { Evaluator, Json, Metric } from "./evaluator.ts";
 import type { ControlSpec, MatchedDamageSpec, MatrixSpec } from "./matrix.ts";
 import type { Edit, Model, ScoreRequest, ScoreResult } from "./model.ts";
 import { suggest } from "./nearest.ts";
@@ -27,6 +27,8 @@ import type { UnitScores } from "./scorer.ts";
 /** What a cost is measured on. */
 export interface PlannedTexts {
   readonly benchmark: PlannedBenchmark;
+  /** The benchmark's. */
+  readonly evaluator: Evaluator;
   readonly metric: Metric;
   /** Whether the run's own limit left texts out. */
   readonly shortened: boolean;
@@ -69,7 +71,13 @@ export function planTexts(
         if (control.use !== "matchedDamage") return [];
         const task = `read treatment ${JSON.stringify(name)}: control ${JSON.stringify(control.use)}`;
         const benchmark = loadSet(control.on, matrix, { ...options, task });
-        const { metrics } = benchmark.evaluator, wanted = control.metric ?? benchmark.primary;
+        const { evaluator } = benchmark;
+        if ("generate" in evaluator) {
+          throw new UserError(
+            `Cannot ${task}: answers of ${control.on.use} are written by the model, wanted texts or answers that are scored`,
+          );
+        }
+        const { metrics } = evaluator, wanted = control.metric ?? benchmark.primary;
         const metric = metrics.find((each) => each.name === wanted);
         if (!metric) {
           const known = metrics.map((each) => each.name);
@@ -87,7 +95,7 @@ export function planTexts(
           metric: metric.name,
         });
         const shortened = isShortened(record, control.on.limit, options.limit);
-        return [[control, { benchmark, metric, shortened, spec }]];
+        return [[control, { benchmark, evaluator, metric, shortened, spec }]];
       })
     ),
   );
@@ -235,10 +243,10 @@ interface LevelOptions extends Pick<GrowOptions, "model" | "signal"> {
 /** Mean of the metric over the texts under some edits. */
 async function level(
   edits: readonly Edit[],
-  { treatment, label, texts: { benchmark, metric }, requests, tokenBudget }: ModelGrowth,
+  { treatment, label, texts: { benchmark, evaluator, metric }, requests, tokenBudget }: ModelGrowth,
   { model, signal, onTokens }: LevelOptions,
 ): Promise<number> {
-  const { items, evaluator } = benchmark;
+  const { items } = benchmark;
   const values = new Float64Array(items.length).fill(NaN);
   const refuse = (state: string, cause?: unknown): never => {
     throw new UserError(

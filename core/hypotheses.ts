@@ -1,22 +1,10 @@
 /**
  * Hypotheses of a matrix: written before anything is computed, judged together once everything is.
- *
- * A hypothesis against the untouched model is about the paired change of a metric, and its p is the sign-flip test's over clusters of items.
- * One against a control is about the change beyond that of the control's sets: treated minus the mean over the sets, item by item. It has to
- * hold among units and among items, so its p is the larger of two (an intersection of two tests needs no correction: R. Berger,
- * Technometrics 24, 1982):
- *
- *   p over sets  = (1 + sets as extreme as the treatment) / (1 + sets)   exact, the treatment being one more draw if the claim is false;
- *                  where drawing ended early, standing.ts
- *   p over items = sign-flip test of that difference over clusters
- *
- * A control with one set that nobody drew (scored, identity) is no sample of units: the treatment is compared with it as with the untouched
- * model, item by item, and the p is that over items alone.
+ * What each rests on: evidence.ts.
  *
  * Families, verdicts and their sources: stats/families.ts, stats/verdict.ts.
  */
-import type { Difference, Estimate } from "./estimate.ts";
-import type { Metric } from "./evaluator.ts";
+import { evidenceOf, type Measured } from "./evidence.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
 import type { HypothesisSpec, MatrixSpec } from "./matrix.ts";
 import { UserError } from "./error.ts";
@@ -26,13 +14,13 @@ import { measuresOf } from "./measures.ts";
 import type { PlannedBenchmark } from "./plan_benchmarks.ts";
 import { type HypothesisResult, type Results, UNTOUCHED } from "./results.ts";
 import type { RunStore } from "./store/store.ts";
-import { estimateMean, pairedDifference, seedsDifference } from "./stats/mod.ts";
-import { standingOf, type StandingOptions } from "./standing.ts";
-import { type Evidence, judge, shiftedP, twoSidedP } from "./stats/verdict.ts";
+import type { StandingOptions } from "./standing.ts";
+import { type Evidence, judge } from "./stats/verdict.ts";
 
 /** A hypothesis whose names have been looked up. */
-export interface PlannedHypothesis extends Omit<HypothesisSpec, "metric"> {
+export interface PlannedHypothesis extends Omit<HypothesisSpec, "metric" | "beyond"> {
   readonly metric: string;
+  readonly beyond?: string;
   /** How the sets are drawn of the control that it is against; undefined where that is no draw. */
   readonly drawn: Pick<StandingOptions, "sets" | "stopAt"> | undefined;
 }
@@ -94,11 +82,24 @@ export function planHypotheses(
         );
       }
     }
+    if (hypothesis.beyond !== undefined) {
+      find("benchmark", hypothesis.beyond, labels.filter((label) => label !== hypothesis.benchmark));
+      if (hypothesis.control !== UNTOUCHED) {
+        refuse(
+          `goes beyond a benchmark and against ${JSON.stringify(hypothesis.control)}, wanted one of the two`,
+        );
+      }
+      if (guard) refuse("is a guard and goes beyond a benchmark, wanted one of the two");
+      if ((treatment.seeds?.length ?? 1) > 1) {
+        refuse("goes beyond a benchmark and its treatment has several seeds, wanted one");
+      }
+    }
     if (guard && margin === undefined) refuse("is a guard without a margin, wanted one above 0");
     if (guard && direction === "either") {
       refuse('is a guard in direction "either", wanted "greater" (does not fall by the margin) or "less"');
     }
-    return { ...hypothesis, metric, drawn: drawnOf(control) };
+    const { beyond, ...rest } = hypothesis;
+    return { ...rest, metric, drawn: drawnOf(control), ...(beyond !== undefined && { beyond }) };
   });
   const claims = list.map(({ drawn: _, ...claim }) => claim);
   return { list, hash: list.length > 0 ? sha256(canonicalJson(claims)) : undefined };
@@ -130,29 +131,13 @@ export function sealHypotheses(
 
 type Sealed = NonNullable<Results["run"]["sealed"]>;
 
-/** What was measured, as the summary has it: values of a metric, one number an observation (measures.ts), always in the same order. */
-export interface Measured {
-  /** Undefined where the model has no such cell, or the cell no such metric. */
-  values(
-    cell: { readonly benchmark: string; readonly treatment: string },
-    metric: string,
-  ): readonly number[] | undefined;
-  /** The same under each seed of a training; one list where there are no others. */
-  seeds(
-    cell: { readonly benchmark: string; readonly treatment: string },
-    metric: string,
-  ): readonly (readonly number[])[];
-  /** Of each set of a control, one or more. */
-  sets(
-    cell: { readonly benchmark: string; readonly treatment: string; readonly control: string },
-    metric: string,
-  ): readonly (readonly number[])[];
-  metric(benchmark: string, name: string): Metric;
-  clusters(benchmark: string, metric: string): readonly string[];
-}
-
 export interface JudgeMatrixOptions {
-  readonly models: readonly { readonly label: string; readonly measured: Measured }[];
+  readonly models: readonly {
+    readonly label: string;
+    readonly measured: Measured;
+    /** Treatments that a gate keeps from it: nothing is judged of them. */
+    readonly shut?: ReadonlySet<string>;
+  }[];
   readonly level: number;
   readonly resamples: number;
   readonly seed: number;
@@ -163,8 +148,8 @@ export function judgeHypotheses(
   { list }: HypothesesPlan,
   { models, ...options }: JudgeMatrixOptions,
 ): HypothesisResult[] {
-  const evidence = models.flatMap(({ label, measured }) =>
-    list.map((hypothesis) => ({
+  const evidence = models.flatMap(({ label, measured, shut }) =>
+    list.filter(({ treatment }) => !shut?.has(treatment)).map((hypothesis) => ({
       model: label,
       hypothesis,
       ...evidenceOf(hypothesis, { ...options, measured, label }),
@@ -186,86 +171,6 @@ export function judgeHypotheses(
       ...judgement,
     };
   });
-}
-
-interface EvidenceOptions extends Omit<JudgeMatrixOptions, "models"> {
-  readonly measured: Measured;
-  readonly label: string;
-}
-
-interface Found {
-  readonly difference: Difference;
-  readonly metric: Metric;
-  readonly p?: number;
-  readonly sets?: { readonly count: number; readonly p: number };
-  readonly headroom?: Estimate;
-}
-
-function evidenceOf(hypothesis: PlannedHypothesis, options: EvidenceOptions): Found {
-  const { treatment, control, benchmark, metric: name, baseline, direction, drawn } = hypothesis;
-  const { measured, level, resamples, seed, label } = options;
-  const metric = measured.metric(benchmark, name), clusters = measured.clusters(benchmark, name);
-  const read = (treatment: string, of = benchmark) => {
-    const values = measured.values({ benchmark: of, treatment }, name);
-    if (values) return values;
-    throw new UserError(
-      `Cannot judge hypothesis ${JSON.stringify(hypothesis.name)}: ${of} under ${
-        JSON.stringify(treatment)
-      } on ${label} has no metric ${name}, wanted one of those in the table`,
-    );
-  };
-  const statistics = (binary: boolean, what: string) => ({
-    binary,
-    clusters,
-    level,
-    resamples,
-    seed: `${seed}/hypothesis/${hypothesis.name}/${label}/${what}`,
-  });
-  const treated = read(treatment), untouched = read(UNTOUCHED);
-  const headroom = baseline === undefined ? {} : {
-    headroom: typeof baseline === "number"
-      ? above(estimateMean(untouched, statistics(metric.binary, "headroom")), baseline)
-      : pairedDifference(read(UNTOUCHED, baseline), untouched, statistics(metric.binary, "headroom")),
-  };
-  const sets = control === UNTOUCHED ? [untouched] : measured.sets({ benchmark, treatment, control }, name);
-  const seeds = measured.seeds({ benchmark, treatment }, name);
-  if (seeds.length > 1) {
-    // A control that trains has the treatment's seeds.
-    const difference = seedsDifference(sets, seeds, statistics(metric.binary, "difference"));
-    return { metric, difference, p: seedsP(difference, direction), ...headroom };
-  }
-  if (!drawn) {
-    const difference = pairedDifference(sets[0]!, treated, statistics(metric.binary, "difference"));
-    return { metric, difference, ...headroom };
-  }
-  const middle = treated.map((_, item) => mean(sets.map((values) => values[item]!)));
-  const difference = pairedDifference(middle, treated, statistics(false, "difference"));
-  const { p: overSets } = standingOf(mean(treated), sets.map(mean), { direction, ...drawn });
-  const flips = difference.signFlip,
-    overItems = !flips ? 1 : direction === "either" ? flips.p : flips[direction];
-  return {
-    metric,
-    difference,
-    p: Math.max(overSets, overItems),
-    sets: { count: sets.length, p: overSets },
-    ...headroom,
-  };
-}
-
-/** An estimate counted from a level that is known. */
-function above({ value, low, high, ...rest }: Estimate, level: number): Estimate {
-  return { ...rest, value: value - level, low: low - level, high: high - level };
-}
-
-/** By the interval's own t, for a sign flip would be over items alone. */
-function seedsP(difference: Difference, direction: PlannedHypothesis["direction"]): number {
-  return direction === "either"
-    ? twoSidedP(difference)
-    : shiftedP(difference, 0, direction === "greater" ? "above" : "below");
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Optional members that are absent, as exact types want them. */

@@ -6,7 +6,7 @@
  * often. By chance alone X
  */
 import type { Item } from "./benchmark.ts";
-import type { Evaluator, Outcome } from "./evaluator.ts";
+import type { AnyEvaluator, Outcome } from "./evaluator.ts";
 
 /** Shares by label, in [0, 1], in the order of `labels`. */
 export interface LabelShares {
@@ -42,7 +42,7 @@ function indexOf(items: readonly Item[]): ReadonlyMap<string, Item> {
 export function labelShares(
   items: readonly Item[],
   outcomes: Iterable<Outcome>,
-  { choice }: Pick<Evaluator, "choice">,
+  { choice }: Pick<AnyEvaluator, "choice">,
 ): LabelShares | undefined {
   if (choice === undefined) return undefined;
   const byId = indexOf(items);

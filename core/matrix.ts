@@ -3,6 +3,7 @@ import { z } from "zod";
 import { UserError } from "./error.ts";
 import { canonicalJson } from "./hash.ts";
 import { Control, Curve, group, Name, order, Params, Score, type ScoreSet, Tune } from "./matrix_controls.ts";
+import { Gate, Hypothesis } from "./matrix_claims.ts";
 import { SITES } from "./model.ts";
 import { UNTOUCHED } from "./results.ts";
 import { parseWith } from "./schema.ts";
@@ -12,6 +13,13 @@ const Entry = z.strictObject({
   use: Name.describe("Name of a backend (models) or of a benchmark (benchmarks); `deno task ls` lists them"),
   name: Name.optional().describe("Name in tables"),
   params: Params.describe("Params of the entry, checked by its own schema"),
+});
+
+const BenchmarkEntry = Entry.extend({
+  limit: z.int().min(1).optional().describe("Only its first so many items"),
+  optional: z.boolean().default(false).describe(
+    "Whether it is left out, and every hypothesis about it, where its data is not there",
+  ),
 });
 
 const Edit = z.strictObject({
@@ -25,7 +33,7 @@ const Edit = z.strictObject({
 const topError = ({ input }: { readonly input: unknown }) =>
   `top is ${JSON.stringify(input)}, wanted a share in (0, 1) or a whole number of units from 1`;
 
-const Select = z.strictObject({
+export const Select = z.strictObject({
   top: z.number({ error: topError })
     .refine((top) => top > 0 && (top < 1 || Number.isInteger(top)), { error: topError })
     .describe("Share of the scored units in (0, 1), rounded down, or their number"),
@@ -73,29 +81,6 @@ const Treatment = z.strictObject({
   curve: Curve.optional().describe("The treatment at other doses, and the area under its changes"),
 });
 
-const Hypothesis = z.strictObject({
-  name: Name.describe("The claim in a few words: culture falls"),
-  treatment: Name.describe("Name of the treatment that it is about"),
-  control: Name.default(UNTOUCHED).describe(
-    "What the treatment is compared with: untouched, or a control of the treatment as tables name it: random, important",
-  ),
-  benchmark: Name.describe("Name of the benchmark, as tables have it"),
-  metric: Name.optional().describe("Default the one that tables show"),
-  direction: z.enum(["less", "greater", "either"]).describe("Which way the metric goes"),
-  margin: z.number().gt(0).optional().describe(
-    "Changes within it do not matter, in the metric's unit: 0.02 is two percentage points",
-  ),
-  family: z.enum(["primary", "secondary", "exploratory"]).default("primary").describe(
-    "Primary claims are corrected by Holm's procedure, secondary ones tested only if all primary ones hold, exploratory ones by Benjamini and Hochberg's",
-  ),
-  guard: z.boolean().default(false).describe(
-    "Whether it says that the metric does not fall (greater) or rise (less) by the margin",
-  ),
-  baseline: z.union([Name, z.number()]).optional().describe(
-    "Level that needs no knowledge: chance as a number, or the benchmark that asks with the answers only; without enough headroom above it the claim is not identifiable",
-  ),
-});
-
 /** The file as it is written, defaults left out. */
 export const MatrixSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -109,8 +94,9 @@ export const MatrixSchema = z.strictObject({
     "Folder below which the benchmarks' data files are looked for, or `hf:datasets/org/name`",
   ),
   models: z.array(Entry).min(1),
-  benchmarks: z.array(Entry).min(1),
+  benchmarks: z.array(BenchmarkEntry).min(1),
   treatments: z.array(Treatment).default([]),
+  gates: z.array(Gate).default([]).describe("What the untouched model has to know before it is treated"),
   hypotheses: z.array(Hypothesis).default([]).describe(
     "Claims to be judged; hashed before the first cell is computed",
   ),
@@ -134,8 +120,12 @@ export type MatrixSpec = Omit<MatrixFile, "treatments"> & { readonly treatments:
 export type CurveSpec = z.output<typeof Curve>;
 export type ScoreSetSpec = z.output<typeof ScoreSet>;
 export type HypothesisSpec = MatrixSpec["hypotheses"][number];
+export type GateSpec = z.output<typeof Gate>;
 export type ScoreSpec = z.output<typeof Score>;
+export type SampleSpec = NonNullable<ScoreSpec["sample"]>;
 export type SelectSpec = z.output<typeof Select>;
+/** As it is written, defaults left out. */
+export type SelectEntry = z.input<typeof Select>;
 export type TuneSpec = z.output<typeof Tune>;
 
 /**

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { SITES } from "./model.ts";
 import { UNTOUCHED } from "./results.ts";
+import { UnitEntriesSchema } from "./units.ts";
 
 export const Name = z.string().min(1);
 /** What other arms are called: "random 3", "random (tap)". */
@@ -19,10 +20,23 @@ export const ScoreSet = z.strictObject({
   ),
 });
 
+export const Sample = z.strictObject({
+  least: z.int().min(2).default(200).describe("Samples of each set before the units are first looked at"),
+  most: z.int().min(2).describe("Samples of each set at most"),
+  stable: z.number().gt(0).lte(1).optional().describe(
+    "Scoring ends once so large a share of the selected units is expected to be selected by all items too; default it goes on to `most`, as that of a control does",
+  ),
+}).refine(({ least, most, stable }) => stable === undefined || least <= most, {
+  error: 'wanted "least" to be at most "most"',
+});
+
 export const Score = z.strictObject({
   use: Name.describe("Name of a scorer; `deno task ls` lists them"),
   params: Params.describe("Params of the scorer, checked by its own schema"),
   on: z.record(Name, ScoreSet).default({}).describe("Items of each set that the scorer names"),
+  sample: Sample.optional().describe(
+    "Only so many of the items, drawn by the seed, each group in its share of them; default all",
+  ),
 });
 
 export const Tune = z.strictObject({
@@ -30,6 +44,9 @@ export const Tune = z.strictObject({
   params: Params.describe("Params of the tuner, checked by its own schema"),
   on: z.record(Name, ScoreSet.omit({ groupBy: true })).default({}).describe(
     "Items of each set that the tuner names",
+  ),
+  units: z.union([Name, UnitEntriesSchema]).optional().describe(
+    "Path of a units file, or the units themselves, for a tuner that wants any",
   ),
 });
 

@@ -2,6 +2,7 @@
 export * from "./benchmark.ts";
 export * from "./confounds.ts";
 export * from "./context.ts";
+export { countryCluster } from "./country.ts";
 export * from "./data.ts";
 export * from "./error.ts";
 export * from "./estimate.ts";
@@ -14,18 +15,31 @@ export { suggest } from "./nearest.ts";
 export { type Fault, faultOf, spanOf } from "./observation.ts";
 export * from "./patching.ts";
 export * from "./plugin.ts";
+export * from "./proof.ts";
 export * from "./prompt.ts";
 export { type MadeOf, madeOf } from "./provenance/made_of.ts";
 export { hasLeak, leakOf, provenanceNotes } from "./provenance/notes.ts";
-export { type PythonRandom, pythonRandom } from "./python_random.ts";
+export { type PythonRandom, pythonRandom, pythonRandomOf } from "./python_random.ts";
 export { createRandom, type Random } from "./random.ts";
-export { claimText, claimTitle, evidenceTexts, sealText } from "./report/claims.ts";
+export { claimText, claimTitle, evidenceTexts, gateTexts, sealText } from "./report/claims.ts";
 export { areaText } from "./report/curves.ts";
-export { foundIn, foundName, foundText } from "./report/found.ts";
+export { foundIn, foundName, foundText, selectOf, unitsKind } from "./report/found.ts";
+export {
+  type FoundSet,
+  foundSets,
+  type Overlap,
+  overlapsOf,
+  type Place,
+  placesOf,
+} from "./report/unit_sets.ts";
+export { meanText, NOT_CHANCE, OVERLAP_NOTE } from "./report/unit_tables.ts";
 export { testOf } from "./report/tests.ts";
 export * from "./results.ts";
 export * from "./scale.ts";
 export * from "./scorer.ts";
+export { computeScores } from "./scoring.ts";
+export { selectUnits } from "./select.ts";
+export { wilson } from "./stats/mod.ts";
 export * from "./store/store.ts";
 export * from "./survey.ts";
 export * from "./sweep.ts";

@@ -52,16 +52,23 @@ const Passes = z.array(z.strictObject({
   ]).optional(),
   observe: z.array(z.strictObject({ tap: z.string(), ...POOLING })).min(1),
   ...PASS_OPTIONS,
+  squares: z.enum(["group", "pass"]).optional(),
 }));
 
 /** Asks a scorer, whose code may be the user's own. @throws {UserError} naming the scorer, in one line. */
-export function ask<T>({ name }: Pick<Scorer, "name">, method: "passes" | "combine", work: () => T): T {
+export function ask<T>(
+  { name }: Pick<Scorer, "name">,
+  method: "passes" | "combine" | "errors",
+  work: () => T,
+): T {
   try {
     return work();
   } catch (cause) {
     const reason = cause instanceof UserError
       ? cause.message.replace(/^Cannot /, "cannot ")
-      : `its ${method}() threw ${faultText(cause)}, wanted ${method === "passes" ? "passes" : "scores"}`;
+      : `its ${method}() threw ${faultText(cause)}, wanted ${
+        { passes: "passes", combine: "scores", errors: "standard errors" }[method]
+      }`;
     throw new UserError(`Cannot score by ${name}: ${reason}`, { cause });
   }
 }

@@ -7,10 +7,17 @@ import { type Located, locateParams } from "./hub/locate.ts";
 import { type HypothesesPlan, planHypotheses } from "./hypotheses.ts";
 import { isTreated } from "./arms.ts";
 import { withControls } from "./default_controls.ts";
+import { planGates, type PlannedGate } from "./gate.ts";
 import { type ModelGrowth, modelGrowths, planTexts } from "./growth.ts";
 import type { MatrixFile, MatrixSpec } from "./matrix.ts";
-import type { Model, ModelBackend, OpenOptions, ScoreRequest } from "./model.ts";
-import { distinct, plain, planBenchmarks, type PlannedBenchmark } from "./plan_benchmarks.ts";
+import type { Model, ModelBackend, OpenOptions } from "./model.ts";
+import {
+  distinct,
+  plain,
+  planBenchmarks,
+  type PlannedBenchmark,
+  type PlannedRequest,
+} from "./plan_benchmarks.ts";
 import { checkRequests, lastAsked } from "./plan_requests.ts";
 import { provenanceNotes } from "./provenance/notes.ts";
 import { checkControls } from "./plan_controls.ts";
@@ -18,7 +25,8 @@ import { planProvenance } from "./plan_provenance.ts";
 import { type ModelScore, modelScore, type PlannedScore, planScores } from "./plan_scores.ts";
 import { armsPlanned, checkSelections, type PlannedArm } from "./plan_arms.ts";
 import { type PlannedTreatment, planTreatments } from "./plan_treatments.ts";
-import { type ModelTraining, modelTrainings, planTunes, withTrainings } from "./plan_tunes.ts";
+import { type ModelTraining, modelTrainings, withTrainings } from "./model_trainings.ts";
+import { planTunes } from "./plan_tunes.ts";
 import { lookUp, type Registry } from "./registry.ts";
 import type { ModelRecord, ProvenanceRecord, Results } from "./results.ts";
 import { parseWith } from "./schema.ts";
@@ -37,6 +45,8 @@ export interface PlannedModel {
   readonly growths: readonly ModelGrowth[];
   /** What its arms are trained by. */
   readonly trainings: readonly ModelTraining[];
+  /** Names of treatments that a gate keeps from it; none while nothing is known. */
+  readonly shut?: ReadonlySet<string>;
 }
 
 /** One model on one benchmark under one arm. */
@@ -45,7 +55,7 @@ export interface PlannedCell {
   readonly benchmark: PlannedBenchmark;
   readonly arm: PlannedArm;
   /** Prompts and continuations as token ids; made when called, those of the last call kept, for cells that follow one another share them. */
-  requests(): readonly ScoreRequest[];
+  requests(): readonly PlannedRequest[];
   /** sha256 of the canonical JSON of `spec`. */
   readonly key: string;
   readonly spec: Json;
@@ -65,6 +75,9 @@ export interface Plan {
   /** In the order in which they are computed: model by model, benchmark by benchmark, arm by arm. */
   readonly cells: readonly PlannedCell[];
   readonly hypotheses: HypothesesPlan;
+  readonly gates: readonly PlannedGate[];
+  /** Labels of optional benchmarks whose data is not there. */
+  readonly leftOut: readonly string[];
 }
 
 export interface PlanOptions {
@@ -94,7 +107,7 @@ export async function planRun(file: MatrixFile, options: PlanOptions): Promise<P
   const texts = planTexts(matrix, options);
   const tunes = planTunes(matrix, options);
   const treatments = planTreatments(matrix, { ...options, scores, texts, tunes });
-  const benchmarks = planBenchmarks(matrix, options);
+  const { benchmarks, leftOut } = planBenchmarks(matrix, options);
   noteOtherVersions(benchmarks, options.context);
   const provenance = planProvenance(treatments, benchmarks, {
     task: `run matrix ${options.path}`,
@@ -143,13 +156,14 @@ export async function planRun(file: MatrixFile, options: PlanOptions): Promise<P
       });
     })
   );
-  const hypotheses = planHypotheses(matrix, { benchmarks, task });
+  const hypotheses = planHypotheses(without(matrix, leftOut), { benchmarks, task });
+  const gates = planGates(matrix, { benchmarks, task });
   const name = matrix.name ?? basename(options.path).replace(/\.json$/, "");
   const shortened = benchmarks.some(({ record }) => record.items.effective < record.items.original) ||
     [...scores.values(), ...texts.values(), ...tunes.values()].some((each) => each.shortened);
   const limit = shortened ? options.limit ?? null : null;
   const digest = sha256(
-    canonicalJson(identityOf({ matrix, limit, models, benchmarks, cells, provenance, hypotheses })),
+    canonicalJson(identityOf({ matrix, limit, models, benchmarks, cells, provenance, hypotheses, gates })),
   );
   const id = `${safeName(name)}-${digest.slice(0, 8)}`;
   return {
@@ -164,15 +178,28 @@ export async function planRun(file: MatrixFile, options: PlanOptions): Promise<P
     benchmarks,
     provenance,
     hypotheses,
+    gates,
+    leftOut,
     cells,
+  };
+}
+
+/** The matrix without hypotheses about benchmarks that are left out. */
+function without(matrix: MatrixSpec, leftOut: readonly string[]): MatrixSpec {
+  const isThere = (label: unknown) => typeof label !== "string" || !leftOut.includes(label);
+  return {
+    ...matrix,
+    hypotheses: matrix.hypotheses.filter(({ benchmark, beyond, baseline }) =>
+      [benchmark, beyond, baseline].every(isThere)
+    ),
   };
 }
 
 /** What tells one run's results from another's: the cells, and all that decides what is made of them. */
 function identityOf(
-  { matrix, limit, models, benchmarks, cells, provenance, hypotheses }: Pick<
+  { matrix, limit, models, benchmarks, cells, provenance, hypotheses, gates }: Pick<
     Plan,
-    "matrix" | "limit" | "models" | "benchmarks" | "cells" | "provenance" | "hypotheses"
+    "matrix" | "limit" | "models" | "benchmarks" | "cells" | "provenance" | "hypotheses" | "gates"
   >,
 ): Json {
   return plain({
@@ -187,6 +214,7 @@ function identityOf(
     curves: matrix.treatments.map(({ curve }) => curve?.scale ?? null),
     // Only where outputs say so: a run that was clean before there was provenance keeps its id.
     ...(provenanceNotes({ provenance }).length > 0 && { provenance }),
+    ...(gates.length > 0 && { gates }),
     ...(hypotheses.hash !== undefined && { hypotheses: hypotheses.hash }),
   });
 }

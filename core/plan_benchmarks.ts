@@ -1,12 +1,12 @@
 /** The benchmarks of a matrix: names, params and data read and checked. */
 import { dirname, relative, resolve } from "node:path";
 import type { Benchmark, ChoiceItem, Item, Prompt } from "./benchmark.ts";
-import { findFiles } from "./data.ts";
+import { findFiles, MissingFile } from "./data.ts";
 import { faultText, UserError } from "./error.ts";
-import type { Evaluator, Json } from "./evaluator.ts";
+import type { AnyEvaluator, Json } from "./evaluator.ts";
 import { canonicalJson, hashOfList } from "./hash.ts";
 import { type MatrixSpec, twice } from "./matrix.ts";
-import type { Model, ScoreRequest } from "./model.ts";
+import type { Model, ScoreRequest, Tokenizer } from "./model.ts";
 import { withPrefix } from "./prompt.ts";
 import { lookUp, type Registry } from "./registry.ts";
 import type { BenchmarkRecord } from "./results.ts";
@@ -16,11 +16,16 @@ import { parseWith } from "./schema.ts";
 
 export interface PlannedBenchmark {
   readonly record: BenchmarkRecord;
-  readonly evaluator: Evaluator;
+  readonly evaluator: AnyEvaluator;
   readonly items: readonly Item[];
   readonly primary: string;
   /** Empty for most. */
   readonly scales: readonly Scale[];
+}
+
+/** What is asked for one item: to score continuations or, with `maxNewTokens`, to write on from the prompt. */
+export interface PlannedRequest extends ScoreRequest {
+  readonly maxNewTokens?: number;
 }
 
 export interface BenchmarkOptions {
@@ -32,8 +37,14 @@ export interface BenchmarkOptions {
   readonly limit?: number | undefined;
 }
 
-/** @throws {UserError} for an unknown name, wrong params, missing or broken data, or one benchmark twice. */
-export function planBenchmarks(matrix: MatrixSpec, options: BenchmarkOptions): PlannedBenchmark[] {
+export interface PlannedBenchmarks {
+  readonly benchmarks: readonly PlannedBenchmark[];
+  /** Labels of optional ones whose data is not there. */
+  readonly leftOut: readonly string[];
+}
+
+/** @throws {UserError} for an unknown name, wrong params, missing or broken data, one benchmark twice, or none that is left. */
+export function planBenchmarks(matrix: MatrixSpec, options: BenchmarkOptions): PlannedBenchmarks {
   const { registry, path } = options;
   // All names and params first: a misspelt one is said before any data is read.
   const entries = matrix.benchmarks.map((entry) => {
@@ -46,14 +57,25 @@ export function planBenchmarks(matrix: MatrixSpec, options: BenchmarkOptions): P
   const identity = (each: typeof entries[number]) => [each.benchmark.name, plain(each.params)];
   distinct(entries, { task, kind: "benchmark", label: (each) => each.benchmark.name, identity });
   const folder = dataFolder(matrix, options);
-  const planned = entries.map(({ entry, benchmark, evaluator, params }) => {
+  const leftOut: string[] = [];
+  const planned = entries.flatMap(({ entry, benchmark, evaluator, params }) => {
     const others = entries.filter((other) => other.entry.use === entry.use).map((other) => other.params);
     const label = entry.name ?? labelWith(benchmark.name, params, others);
-    return loadBenchmark(benchmark, params, { label, evaluator, folder, limit: options.limit });
+    const limit = Math.min(entry.limit ?? Infinity, options.limit ?? Infinity);
+    try {
+      return [loadBenchmark(benchmark, params, { label, evaluator, folder, limit })];
+    } catch (error) {
+      if (!(entry.optional && error instanceof MissingFile)) throw error;
+      leftOut.push(label);
+      return [];
+    }
   });
+  if (planned.length === 0) {
+    throw new UserError(`Cannot ${task}: the data of every benchmark is missing, wanted that of one or more`);
+  }
   const label = (each: PlannedBenchmark) => each.record.label;
   distinct(planned, { task, kind: "benchmark label", label, identity: label });
-  return planned;
+  return { benchmarks: planned, leftOut };
 }
 
 /** Share of right answers by blind choice, where every item has a right one among its options. */
@@ -78,7 +100,7 @@ export function loadBenchmark(
   params: unknown,
   { label, evaluator, folder, limit }: {
     readonly label: string;
-    readonly evaluator: Evaluator;
+    readonly evaluator: AnyEvaluator;
     readonly folder: string | undefined;
     readonly limit: number | undefined;
   },
@@ -121,18 +143,18 @@ export function loadBenchmark(
 }
 
 /**
- * Prompts and continuations of the items, as token ids, in their order.
+ * Prompts and continuations of the items, as token ids, in their order; no continuations where answers are written.
  *
  * @throws {UserError} naming benchmark and model for a prompt or label that does not suit the model.
  */
 export function requestsOf(
   { evaluator, items, record }: PlannedBenchmark,
   { tokenizer, info }: Pick<Model, "info" | "tokenizer">,
-): readonly ScoreRequest[] {
+): readonly PlannedRequest[] {
   const place = `${record.label} on ${info.name}`;
-  const requests = withPlace(place, () => evaluator.plan(items, tokenizer));
-  for (const [i, { prompt, continuations }] of requests.entries()) {
-    const tokens = prompt.length + Math.max(0, ...continuations.map((ids) => ids.length));
+  const requests = withPlace(place, () => asked(evaluator, items, tokenizer));
+  for (const [i, { prompt, continuations, maxNewTokens = 0 }] of requests.entries()) {
+    const tokens = prompt.length + Math.max(maxNewTokens, ...continuations.map((ids) => ids.length));
     if (tokens > info.contextLength) {
       const state = `item ${items[i]?.id} is ${tokens} tokens, wanted at most ${info.contextLength}`;
       throw new UserError(`Cannot run ${place}: ${state}`);
@@ -140,6 +162,16 @@ export function requestsOf(
   }
   // Errors of the model name the item by its id.
   return requests.map((request, i) => ({ id: items[i]!.id, ...request }));
+}
+
+/** In the order of the items. @throws as the evaluator does. */
+function asked(
+  evaluator: AnyEvaluator,
+  items: readonly Item[],
+  tokenizer: Tokenizer,
+): readonly PlannedRequest[] {
+  if (!("generate" in evaluator)) return evaluator.plan(items, tokenizer);
+  return evaluator.generate(items, tokenizer).map((request) => ({ ...request, continuations: [] }));
 }
 
 /**

@@ -1,7 +1,6 @@
 /** The prompts of a plan as token ids: all are made once to see that they suit, and again when they are computed, for all together are large. */
-import type { ScoreRequest } from "./model.ts";
 import type { PlannedCell, PlannedModel } from "./plan.ts";
-import { type PlannedBenchmark, requestsOf, underPrompt } from "./plan_benchmarks.ts";
+import { type PlannedBenchmark, type PlannedRequest, requestsOf, underPrompt } from "./plan_benchmarks.ts";
 
 interface Asking extends Pick<PlannedCell, "model" | "benchmark"> {
   /** Text before every prompt. */
@@ -9,8 +8,8 @@ interface Asking extends Pick<PlannedCell, "model" | "benchmark"> {
 }
 
 /** Requests of a benchmark on a model, made when asked for. Of all that a run asks only what was asked last is kept. */
-export function lastAsked(): (asking: Asking) => readonly ScoreRequest[] {
-  let last: (Asking & { readonly requests: readonly ScoreRequest[] }) | undefined;
+export function lastAsked(): (asking: Asking) => readonly PlannedRequest[] {
+  let last: (Asking & { readonly requests: readonly PlannedRequest[] }) | undefined;
   return (asking) => {
     const { model, benchmark, prompt } = asking;
     if (last?.model !== model || last.benchmark !== benchmark || last.prompt !== prompt) {
@@ -34,6 +33,6 @@ export function checkRequests(
   }
 }
 
-function make({ model, benchmark, prompt }: Asking): readonly ScoreRequest[] {
+function make({ model, benchmark, prompt }: Asking): readonly PlannedRequest[] {
   return requestsOf(prompt === undefined ? benchmark : underPrompt(benchmark, prompt), model.inspected);
 }

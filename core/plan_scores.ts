@@ -3,9 +3,10 @@ import type { Item } from "./benchmark.ts";
 import { UserError } from "./error.ts";
 import type { Json } from "./evaluator.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
-import type { MatrixSpec, ScoreSetSpec, ScoreSpec } from "./matrix.ts";
+import type { MatrixSpec, ScoreSetSpec, ScoreSpec, SelectSpec, TreatmentSpec } from "./matrix.ts";
 import type { Model, Tap } from "./model.ts";
 import { nearest, suggest } from "./nearest.ts";
+import { outlineOf } from "./outline.ts";
 import { planPasses } from "./passes.ts";
 import {
   type BenchmarkOptions,
@@ -17,10 +18,10 @@ import {
   requestsOf,
 } from "./plan_benchmarks.ts";
 import { type MadeOf, madeOf } from "./provenance/made_of.ts";
-import { createPooled, type PassSums } from "./pooled.ts";
 import { lookUp } from "./registry.ts";
+import { checkLeast, inSampleOrder, type Sampling } from "./sampling.ts";
 import { parseWith } from "./schema.ts";
-import type { Pass, ScoredItem, Scorer, ScorerInput, UnitScores } from "./scorer.ts";
+import type { ScoredItem, Scorer, ScorerInput, UnitScores } from "./scorer.ts";
 
 /** Items that a scorer looks at. */
 export interface PlannedSet extends PlannedBenchmark {
@@ -36,6 +37,8 @@ export interface PlannedScore {
   /** Items by the name of their set. */
   readonly sets: Readonly<Record<string, PlannedSet>>;
   readonly seed: number;
+  /** How many of the items are looked at; undefined for all. */
+  readonly sampling: Sampling | undefined;
   /** Whether the run's own limit left items out, beyond those of the step. */
   readonly shortened: boolean;
   /** What decides the scores of a given model. */
@@ -70,24 +73,30 @@ export function planScores(
   for (const { name, steps, controls } of matrix.treatments) {
     const task = `read treatment ${JSON.stringify(name)}`;
     const entries = [
-      ...steps.flatMap(({ score }) => score ? [{ score, task }] : []),
+      ...steps.flatMap(({ score }, i) => score ? [{ score, selects: selectsAfter(steps, i), task }] : []),
       ...controls.flatMap((control) =>
         control.use === "scored"
-          ? [{ score: control.score, task: `${task}: control ${JSON.stringify(control.name)}` }]
+          ? [{ score: control.score, selects: [], task: `${task}: control ${JSON.stringify(control.name)}` }]
           : []
       ),
     ];
-    for (const { score, task } of entries) {
-      if (scores.has(scoreName(score))) continue;
-      scores.set(scoreName(score), planScore(score, matrix, { ...options, task }));
+    for (const { score, selects, task } of entries) {
+      const name = scoreName(score, selects);
+      if (!scores.has(name)) scores.set(name, planScore(score, matrix, { ...options, selects, task }));
     }
   }
   return scores;
 }
 
-/** What a score step is found by. */
-export function scoreName(entry: ScoreSpec): string {
-  return canonicalJson(plain(entry));
+/** What a score step is found by. Of a sample the selects decide too, for they say when it is enough; a control's choice has none. */
+export function scoreName(entry: ScoreSpec, selects: readonly SelectSpec[] = []): string {
+  return canonicalJson(plain(entry.sample ? { ...entry, selects } : entry));
+}
+
+/** The selects of the score at place `i` of the steps. */
+export function selectsAfter(steps: TreatmentSpec["steps"], i: number): SelectSpec[] {
+  const next = steps.findIndex(({ score }, j) => j > i && score !== undefined);
+  return steps.slice(i + 1, next < 0 ? undefined : next).flatMap(({ select }) => select ? [select] : []);
 }
 
 export interface SetOptions extends BenchmarkOptions {
@@ -95,10 +104,20 @@ export interface SetOptions extends BenchmarkOptions {
   readonly task: string;
 }
 
-function planScore(entry: ScoreSpec, matrix: MatrixSpec, options: SetOptions): PlannedScore {
+function planScore(
+  entry: ScoreSpec,
+  matrix: MatrixSpec,
+  options: SetOptions & { readonly selects: readonly SelectSpec[] },
+): PlannedScore {
   const scorer: Scorer = lookUp(options.registry.scorers, entry.use, "scorer");
   const params = parseWith(scorer.params, entry.params, `${options.task}: params of scorer ${entry.use}`);
   checkSets(entry, scorer, options.task);
+  const sampling = entry.sample && { ...entry.sample, selects: options.selects };
+  if (sampling?.stable !== undefined && !scorer.errors) {
+    throw new UserError(
+      `Cannot ${options.task}: ${entry.use} gives no standard errors to be "stable" by, wanted a sample without it`,
+    );
+  }
   const sets = Object.fromEntries(
     Object.entries(entry.on).map((
       [name, set],
@@ -111,8 +130,9 @@ function planScore(entry: ScoreSpec, matrix: MatrixSpec, options: SetOptions): P
     scorer: { name: scorer.name, version: scorer.version, params },
     seed: matrix.seed,
     sets: setsSpec(sets),
+    ...(sampling && { sample: sampling }),
   });
-  return { scorer, params, sets, seed: matrix.seed, shortened, spec };
+  return { scorer, params, sets, seed: matrix.seed, sampling, shortened, spec };
 }
 
 /** What decides which items a step looks at. */
@@ -208,10 +228,12 @@ export interface ModelScoreOptions {
  */
 export function modelScore(score: PlannedScore, options: ModelScoreOptions): ModelScore {
   const { model } = options;
-  const { scorer, params, sets, seed } = score;
-  const items = Object.fromEntries(
+  const { scorer, params, sets, seed, sampling } = score;
+  const all = Object.fromEntries(
     Object.entries(sets).map(([name, set]) => [name, scoredItems(set, model)]),
   );
+  if (sampling) checkLeast(sampling, all, `sample for ${scorer.name} on ${model.info.name}`);
+  const items = sampling ? inSampleOrder(all, seed) : all;
   const input: ScorerInput<unknown> = { params, items, model, seed };
   const passes = planPasses(scorer, input);
   const edits = passes.flatMap(({ samples }) => samples.flatMap(({ edits = [] }) => edits));
@@ -227,37 +249,6 @@ export function modelScore(score: PlannedScore, options: ModelScoreOptions): Mod
     key: sha256(canonicalJson(spec)),
     spec,
   };
-}
-
-/** combine() is pure and its taps follow from the passes, so sums of 0 show which units it will score. */
-function outlineOf(
-  scorer: Scorer,
-  input: ScorerInput<unknown>,
-  passes: readonly Pass[],
-): UnitScores | undefined {
-  const sums = passes.map(({ samples, observe }): PassSums => {
-    const columns = observe.map(({ tap }) => input.model.units(tap));
-    const values = new Float64Array(3 * columns.reduce((sum, n) => sum + n, 0));
-    const groups = [...Map.groupBy(samples, ({ group }) => group)];
-    return {
-      chunks: 0,
-      tokens: 0,
-      columns,
-      groups: groups.map(([group, { length }]) => ({ group, n: length, values })),
-    };
-  });
-  try {
-    const scores = scorer.combine(createPooled(passes, sums), input);
-    return new Map(
-      [...scores].map(([group, byTap]) => [
-        group,
-        new Map([...byTap].map(([tap, { length }]) => [tap, new Float64Array(length)])),
-      ]),
-    );
-  } catch {
-    // What is wrong with a scorer's own code is said of real sums.
-    return undefined;
-  }
 }
 
 /** A set's items, tokenised. @throws {UserError} for items that do not suit the model, or have no cluster to group by. */

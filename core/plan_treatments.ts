@@ -16,11 +16,11 @@ import type {
 import type { Unit } from "./model.ts";
 import { plain } from "./plan_benchmarks.ts";
 import type { MadeOf } from "./provenance/made_of.ts";
-import { type PlannedScore, scoreName } from "./plan_scores.ts";
+import { type PlannedScore, scoreName, selectsAfter } from "./plan_scores.ts";
 import type { PlannedTune } from "./plan_tunes.ts";
 import { lookUp, type Registry } from "./registry.ts";
 import { parseWith } from "./schema.ts";
-import { readUnits, unitsOf } from "./units.ts";
+import { unitsGiven } from "./units.ts";
 
 /** Units that a scorer will find. */
 export interface Selection {
@@ -84,8 +84,7 @@ function planTreatment(
   const selections: Selection[] = [];
   const made: (MadeOf | undefined)[] = [];
   let scored: PlannedScore | undefined;
-  const scoreRecord = (score: ScoreSpec) => {
-    const planned = scores.get(scoreName(score));
+  const scoreRecord = (score: ScoreSpec, planned = scores.get(scoreName(score))) => {
     return { ...score, version: planned?.scorer.version, params: planned?.params };
   };
   const tuneRecord = (tune: TuneSpec) => {
@@ -94,11 +93,12 @@ function planTreatment(
   };
   const [tune] = steps.flatMap((step) => step.tune ? [tunes.get(step.tune)!] : []);
   if (tune) made.push(...Object.values(tune.sets).map((set) => set.madeOf));
-  const record = steps.map(({ score, select, edit, tune }) => {
+  if (tune?.units) made.push(...tune.units.madeOf ?? [undefined]);
+  const record = steps.map(({ score, select, edit, tune }, i) => {
     if (tune) return { tune: tuneRecord(tune) };
     if (score) {
-      scored = scores.get(scoreName(score));
-      return { score: scoreRecord(score) };
+      scored = scores.get(scoreName(score, selectsAfter(steps, i)));
+      return { score: scoreRecord(score, scored) };
     }
     if (select) {
       if (scored) {
@@ -110,9 +110,7 @@ function planTreatment(
     if (!edit) return {};
     const intervention = lookUp(registry.interventions, edit.use, "intervention");
     const params = parseWith(intervention.params, edit.params, `${task}: params of ${edit.use}`);
-    const given = typeof edit.units === "string"
-      ? readUnits(edit.units, dirname(path))
-      : edit.units && { units: unitsOf(edit.units, task), madeOf: undefined };
+    const given = edit.units === undefined ? undefined : unitsGiven(edit.units, dirname(path), task);
     if (given) made.push(...given.madeOf ?? [undefined]);
     edits.push({ intervention, params, units: given?.units ?? selections.at(-1) ?? [] });
     return { edit: { ...edit, version: intervention.version, params } };

@@ -1,22 +1,18 @@
-/** The tune steps of a matrix: tuners, params and items read and checked, and what they come to on one model. */
+/** The tune steps of a matrix: tuners, params, items and units read and checked, and the arms that they make. */
+import { dirname } from "node:path";
 import type { ArmName } from "./arms.ts";
 import { controlLabels } from "./controls.ts";
-import { faultText, UserError } from "./error.ts";
+import { UserError } from "./error.ts";
 import type { Json } from "./evaluator.ts";
-import { canonicalJson, sha256 } from "./hash.ts";
 import type { MatrixSpec, TuneSpec } from "./matrix.ts";
-import type { Model } from "./model.ts";
 import { type BenchmarkOptions, plain } from "./plan_benchmarks.ts";
 import type { PlannedArm } from "./plan_arms.ts";
-import { checkSets, isShortened, type PlannedSet, planSet, scoredItems, setsSpec } from "./plan_scores.ts";
+import { checkSets, isShortened, type PlannedSet, planSet, setsSpec } from "./plan_scores.ts";
 import type { PlannedTreatment } from "./plan_treatments.ts";
-import { createRandom } from "./random.ts";
 import { lookUp } from "./registry.ts";
 import { parseWith } from "./schema.ts";
-import type { ScoredItem } from "./scorer.ts";
-import { resolveRecipe } from "./train/recipe.ts";
-import type { TrainOptions } from "./trainer.ts";
-import type { Tuner, Tuning } from "./tuner.ts";
+import type { Tuner } from "./tuner.ts";
+import { type UnitsFile, unitsGiven } from "./units.ts";
 
 /** A tune step, the same for every model. */
 export interface PlannedTune {
@@ -24,6 +20,8 @@ export interface PlannedTune {
   readonly params: unknown;
   /** Items by the name of their set. */
   readonly sets: Readonly<Record<string, PlannedSet>>;
+  /** Where the tuner wants any. */
+  readonly units: UnitsFile | undefined;
   /** Whether the run's own limit left items out, beyond those of the step. */
   readonly shortened: boolean;
   /** What decides the training of a given model, but for seed and answers. */
@@ -36,23 +34,6 @@ export interface Training {
   /** "shuffled": of each item any answer is taught as the right one. */
   readonly answers: "right" | "shuffled";
   readonly seed: number;
-}
-
-/** A training on one model. */
-export interface ModelTraining {
-  readonly training: Training;
-  /** For progress and messages: "taught, seed 1". */
-  readonly name: string;
-  /** Recipe and examples; made when called. */
-  options(): Pick<TrainOptions, "examples" | "madeOf"> & Tuning["recipe"] & { readonly seed: number };
-  readonly examples: number;
-  /** Tokens of all examples, times the number of times that they are gone through; of pairs also once forward, for the model as it was. */
-  readonly tokens: number;
-  readonly forwardTokens: number;
-  /** sha256 of recipe and examples. */
-  readonly content: string;
-  /** sha256 of all that decides what is trained. */
-  readonly key: string;
 }
 
 /** @throws {UserError} for an unknown tuner or set, wrong params, a missing set, missing or broken data; naming the treatment. */
@@ -86,6 +67,7 @@ function planTune(
   const tuner: Tuner = lookUp(options.registry.tuners, entry.use, "tuner");
   const params = parseWith(tuner.params, entry.params, `${task}: params of tuner ${entry.use}`);
   checkSets(entry, tuner, task);
+  const units = unitsOfTune(entry, tuner, { path: options.path, task });
   const sets = Object.fromEntries(
     Object.entries(entry.on).map((
       [name, set],
@@ -98,7 +80,22 @@ function planTune(
     tuner: { name: tuner.name, version: tuner.version, params },
     sets: setsSpec(sets),
   });
-  return { tuner, params, sets, shortened, spec };
+  return { tuner, params, sets, units, shortened, spec };
+}
+
+/** @throws {UserError} for units that the tuner has no use for, those that are missing, and a broken units file. */
+function unitsOfTune(
+  { use, units }: TuneSpec,
+  { wantsUnits = false }: Tuner,
+  { path, task }: { readonly path: string; readonly task: string },
+): UnitsFile | undefined {
+  if (wantsUnits && units === undefined) {
+    throw new UserError(`Cannot ${task}: tuner ${use} has no units, wanted "units": a units file or a list`);
+  }
+  if (!wantsUnits && units !== undefined) {
+    throw new UserError(`Cannot ${task}: tuner ${use} takes no units, wanted none`);
+  }
+  return units === undefined ? undefined : unitsGiven(units, dirname(path), task);
 }
 
 /** The arms of a treatment that trains: a seed each, and as many of each control that trains. */
@@ -153,148 +150,4 @@ export function tunedArms(
       }
     }),
   ];
-}
-
-export interface ModelTrainingOptions {
-  readonly model: Pick<Model, "info" | "units" | "tokenizer">;
-  /** What decides a model's numbers: engine, backend, hashes. */
-  readonly spec: { readonly [key: string]: Json };
-}
-
-/**
- * Every training of a model's arms, each once.
- *
- * @throws {UserError} for items that do not suit the model or the tuner, or that have no answers to shuffle.
- */
-export function modelTrainings(arms: readonly PlannedArm[], options: ModelTrainingOptions): ModelTraining[] {
-  const trainings = arms.flatMap((arm) => arm.training ? [modelTraining(arm, arm.training, options)] : []);
-  const own = arms.filter((arm) => arm.training);
-  own.forEach(({ treatment, control, training }, i) => {
-    if (control === undefined) return;
-    const same = own.findIndex((arm, j) =>
-      arm.treatment === treatment && arm.control === undefined && arm.training!.seed === training!.seed &&
-      trainings[j]!.content === trainings[i]!.content
-    );
-    if (same < 0) return;
-    throw new UserError(
-      `Cannot train ${options.model.info.name} under ${
-        JSON.stringify(treatment)
-      }: its control ${control} is the same training, recipe and examples, wanted another`,
-    );
-  });
-  return trainings;
-}
-
-/** The arms with what is trained in their cells' specs: another recipe, or other examples, are other cells whatever a tuner calls itself. */
-export function withTrainings(
-  arms: readonly PlannedArm[],
-  trainings: readonly ModelTraining[],
-): PlannedArm[] {
-  return arms.map((arm) => {
-    const own = trainings.find(({ training }) => training === arm.training);
-    return own ? { ...arm, done: { ...arm.done, trained: own.content } } : arm;
-  });
-}
-
-function modelTraining(
-  { treatment, arm }: PlannedArm,
-  training: Training,
-  { model, spec }: ModelTrainingOptions,
-): ModelTraining {
-  const { tune, answers, seed } = training, { tuner, params, sets } = tune;
-  const name = `${treatment}${arm === "treated" ? `, seed ${seed}` : `: ${arm}`}`;
-  const task = `train ${model.info.name} under ${JSON.stringify(treatment)}`;
-  const items = () =>
-    Object.fromEntries(
-      Object.entries(sets).map(([set, own]) => {
-        const all = scoredItems(own, model);
-        return [set, answers === "right" ? all : shuffled(all, { set: own.record.label, seed })];
-      }),
-    );
-  const plan = (): Tuning => {
-    try {
-      return checked(tuner.plan({ params, items: items(), model }), tuner);
-    } catch (cause) {
-      const reason = cause instanceof UserError
-        ? cause.message.replace(/^Cannot /, "cannot ")
-        : `tuner ${tuner.name} threw ${faultText(cause)}, wanted a recipe and examples`;
-      throw new UserError(`Cannot ${task}: ${reason}`, { cause });
-    }
-  };
-  const { recipe, examples } = plan();
-  if (examples.length === 0) throw new UserError(`Cannot ${task}: there are no examples, wanted some`);
-  const resolved = resolveRecipe({ ...recipe, seed }, `${task}: recipe of ${tuner.name}`);
-  const { batch, epochs = 1, steps, maxTokens = model.info.contextLength, overlong, objective } = resolved;
-  const rounds = steps === undefined ? epochs : steps * batch / examples.length;
-  const longest = examples.map((each) =>
-    each.prompt.length +
-    ("completion" in each ? each.completion.length : Math.max(each.chosen.length, each.rejected.length))
-  );
-  const tooLong = longest.filter((length) => length > maxTokens);
-  if (overlong === "refuse" && tooLong.length > 0) {
-    throw new UserError(
-      `Cannot ${task}: ${tooLong.length} of ${examples.length} examples are longer than ${maxTokens} tokens, up to ${
-        Math.max(...tooLong)
-      }, wanted "overlong": "leaveOut" or shorter ones`,
-    );
-  }
-  // A pair is one tree, its prompt computed once.
-  const lengths = examples.map((each) =>
-    each.prompt.length +
-    ("completion" in each ? each.completion.length : each.chosen.length + each.rejected.length)
-  );
-  const tokens = lengths.reduce((sum, length) => sum + length, 0);
-  const content = sha256(canonicalJson(plain({ recipe, examples })));
-  return {
-    training,
-    name,
-    examples: examples.length,
-    tokens: Math.round(rounds * tokens),
-    forwardTokens: objective.kind === "dpo" ? tokens : 0,
-    content,
-    options: () => {
-      const { recipe, examples } = plan();
-      return { ...recipe, examples, seed, madeOf: Object.values(sets).map((set) => set.madeOf) };
-    },
-    key: sha256(canonicalJson(plain({ ...spec, tune: tune.spec, answers, seed, content }))),
-  };
-}
-
-/** A tuner may be the user's own code. @throws {UserError} naming the first example that is none. */
-function checked(tuning: Tuning, { name }: Pick<Tuner, "name">): Tuning {
-  const { recipe, examples } = (tuning ?? {}) as Partial<Tuning>;
-  if (recipe === undefined || !Array.isArray(examples)) {
-    throw new UserError(
-      `Cannot use tuner ${name}: its plan() gave no recipe and list of examples, wanted both`,
-    );
-  }
-  const isList = (list: unknown) => Array.isArray(list) && list.length > 0;
-  const odd = examples.findIndex(({ prompt, completion, chosen, rejected }) =>
-    !isList(prompt) || !(isList(completion) || (isList(chosen) && isList(rejected)))
-  );
-  if (odd >= 0) {
-    throw new UserError(
-      `Cannot use tuner ${name}: its example ${
-        odd + 1
-      } has no prompt or no answer, wanted token ids as prompt and completion, or as prompt, chosen and rejected`,
-    );
-  }
-  return tuning;
-}
-
-/** The items with any of their answers as the right one. @throws {UserError} where there is nothing to shuffle. */
-function shuffled(
-  items: readonly ScoredItem[],
-  { set, seed }: { readonly set: string; readonly seed: number },
-): ScoredItem[] {
-  const random = createRandom(`${seed}/shuffled answers/${set}`);
-  return items.map((item) => {
-    const { id, gold, continuations } = item;
-    if (gold !== undefined && continuations.length > 1) {
-      return { ...item, gold: random.below(continuations.length) };
-    }
-    throw new UserError(
-      `Cannot shuffle answers: item ${id} of ${set} has no right one among several, wanted another control than shuffled`,
-    );
-  });
 }

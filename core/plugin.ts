@@ -1,9 +1,10 @@
 /** A plugin is a value: what it is called, where it comes from, and what it contributes under which names. */
 import type { z } from "zod";
-import type { Evaluator } from "./evaluator.ts";
+import type { AnyEvaluator } from "./evaluator.ts";
 import type { Intervention } from "./intervention.ts";
 import type { ModelBackend } from "./model.ts";
 import type { Scorer } from "./scorer.ts";
+import type { Proofs } from "./proof.ts";
 import type { Tuner } from "./tuner.ts";
 
 export interface BackendEntry<Params = unknown> {
@@ -23,13 +24,15 @@ export interface Plugin {
   // deno-lint-ignore no-explicit-any -- params are checked against the entry's own schema before they reach it
   readonly backends?: readonly BackendEntry<any>[];
   // deno-lint-ignore no-explicit-any -- items reach an evaluator only from a benchmark that names it
-  readonly evaluators?: readonly Evaluator<any>[];
+  readonly evaluators?: readonly AnyEvaluator<any>[];
   // deno-lint-ignore no-explicit-any -- as for backends
   readonly interventions?: readonly Intervention<any>[];
   // deno-lint-ignore no-explicit-any -- as for backends
   readonly scorers?: readonly Scorer<any>[];
   // deno-lint-ignore no-explicit-any -- as for backends
   readonly tuners?: readonly Tuner<any>[];
+  /** Loads its checks and the claims of its paper: `deno task checks NAME`, `deno task claims NAME`. */
+  proofs?(): Promise<Proofs>;
 }
 
 /**

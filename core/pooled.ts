@@ -3,7 +3,7 @@ import { UserError } from "./error.ts";
 import type { RunResult, Tap } from "./model.ts";
 import type { Pass, PassSample, Pooled, PooledValues } from "./scorer.ts";
 
-/** Sums over the first chunks of a pass. Never changed once given, so it may be kept as it is. */
+/** Sums over the first chunks of a pass. The arrays are those that the next chunk is added to: whoever keeps them copies them. */
 export interface PassSums {
   /** How many chunks. */
   readonly chunks: number;
@@ -12,15 +12,21 @@ export interface PassSums {
   /** Number of columns of each observation. */
   readonly columns: readonly number[];
   readonly groups: readonly GroupSums[];
+  /** Of each observation in turn, over all groups, where the pass keeps its squares so. */
+  readonly squares?: Float64Array;
 }
 
 export interface GroupSums {
   readonly group: string;
   /** Number of samples. */
   readonly n: number;
-  /** Of each observation in turn: sums, sums of squares, numbers of samples above 0; [3, columns] each. */
+  /** Of each observation in turn: sums, sums of squares, numbers of samples above 0, [3, columns] each; sums alone, [1, columns], where the
+   * pass keeps its squares over all groups. */
   readonly values: Float64Array;
 }
+
+/** Rows of a group's values at one observation. */
+const rowsOf = ({ squares }: Pick<Pass, "squares">): 1 | 3 => squares === "pass" ? 1 : 3;
 
 /** Sums before the first chunk. */
 export const NOTHING: PassSums = { chunks: 0, tokens: 0, columns: [], groups: [] };
@@ -34,18 +40,30 @@ export interface Chunk {
   readonly place: string;
 }
 
-/** The sums with a chunk's samples added. @throws {UserError} naming sample, tap and column of a value that is not finite. */
+/**
+ * The sums with a chunk's samples added, in the arrays that they had: a table of all units of a big model is not held twice.
+ *
+ * @throws {UserError} naming sample, tap and column of a value that is not finite; the sums are then of no use.
+ */
 export function added(sums: PassSums, { pass, chunk, result, place }: Chunk): PassSums {
   const columns = result.observed.map((each) => each.columns);
+  const width = columns.reduce((sum, n) => sum + n, 0), rows = rowsOf(pass);
+  const squares = rows === 1 ? sums.squares ?? new Float64Array(width) : undefined;
   const groups = new Map(sums.groups.map((each) => [each.group, each]));
   for (const [group, members] of Map.groupBy(chunk.map((_, i) => i), (i) => chunk[i]!.group)) {
     const before = groups.get(group);
-    const values = before?.values.slice() ?? new Float64Array(3 * columns.reduce((sum, n) => sum + n, 0));
+    const values = before?.values ?? new Float64Array(rows * width);
     for (const i of members) {
       let start = 0;
       result.observed.forEach((observed, o) => {
+        const size = columns[o]!, from = rows * start;
+        const part = (row: number) => values.subarray(from + row * size, from + (row + 1) * size);
+        const into = squares
+          ? { sum: part(0), squares: squares.subarray(start, start + size) }
+          : { sum: part(0), squares: part(1), positive: part(2) };
+        start += size;
         const valueAt = valuesOf(pass, observed.values[i]!, result.objective[i]);
-        const odd = addTo(values.subarray(start, start += 3 * columns[o]!), valueAt);
+        const odd = addTo(into, valueAt);
         if (odd === undefined) return;
         throw new UserError(
           `Cannot ${place}: sample ${chunk[i]!.id} gives ${valueAt(odd)} at column ${odd} of ${
@@ -61,6 +79,7 @@ export function added(sums: PassSums, { pass, chunk, result, place }: Chunk): Pa
     tokens: sums.tokens + result.tokens,
     columns,
     groups: [...groups.values()],
+    ...(squares && { squares }),
   };
 }
 
@@ -77,15 +96,23 @@ function valuesOf(
   };
 }
 
+interface Into {
+  readonly sum: Float64Array;
+  readonly squares: Float64Array;
+  readonly positive?: Float64Array;
+}
+
 /** @returns the first column whose value is not finite, if any. */
-function addTo(sums: Float64Array, valueAt: (column: number) => number): number | undefined {
-  const columns = sums.length / 3;
-  for (let k = 0; k < columns; k++) {
+function addTo(
+  { sum, squares, positive }: Into,
+  valueAt: (column: number) => number,
+): number | undefined {
+  for (let k = 0; k < sum.length; k++) {
     const value = valueAt(k);
     if (!Number.isFinite(value)) return k;
-    sums[k]! += value;
-    sums[columns + k]! += value * value;
-    if (value > 0) sums[2 * columns + k]! += 1;
+    sum[k]! += value;
+    squares[k]! += value * value;
+    if (positive && value > 0) positive[k]! += 1;
   }
   return undefined;
 }
@@ -101,18 +128,46 @@ export function createPooled(passes: readonly Pass[], all: readonly PassSums[]):
       }`,
     );
   };
+  const refuse = (name: string, state: string): never => {
+    throw new UserError(`Cannot find what pass ${JSON.stringify(name)} gave: ${state}`);
+  };
+  /** Columns of an observation, from `start` in a row of all. */
+  const placeOf = (name: string, tap: Tap) => {
+    const { pass, sums: { columns } } = find(name);
+    const o = pass.observe.findIndex((observation) => observation.tap === tap);
+    if (o < 0) refuse(name, `it does not observe ${tap}`);
+    return { size: columns[o]!, start: columns.slice(0, o).reduce((sum, n) => sum + n, 0) };
+  };
   return {
     at(name: string, group: string, tap: Tap): PooledValues {
-      const { pass: { observe }, sums: { groups, columns } } = find(name);
-      const o = observe.findIndex((observation) => observation.tap === tap);
-      const found = groups.find((each) => each.group === group);
-      if (o < 0 || !found) {
-        const state = o < 0 ? `it does not observe ${tap}` : `it has no group ${JSON.stringify(group)}`;
-        throw new UserError(`Cannot find what pass ${JSON.stringify(name)} gave: ${state}`);
+      const { pass, sums: { groups } } = find(name), { size, start } = placeOf(name, tap);
+      const rows = rowsOf(pass),
+        found = groups.find((each) => each.group === group) ??
+          refuse(name, `it has no group ${JSON.stringify(group)}`);
+      const part = (row: number) => {
+        if (row >= rows) refuse(name, "it keeps squares over all groups alone, wanted those by group");
+        const from = rows * start + row * size;
+        return found.values.subarray(from, from + size);
+      };
+      return {
+        n: found.n,
+        sum: part(0),
+        get sumOfSquares() {
+          return part(1);
+        },
+        get positive() {
+          return part(2);
+        },
+      };
+    },
+    squares(name: string, tap: Tap): Float64Array {
+      const { pass, sums } = find(name), { size, start } = placeOf(name, tap);
+      if (pass.squares === "pass") return sums.squares!.subarray(start, start + size);
+      const squares = new Float64Array(size);
+      for (const { values } of sums.groups) {
+        for (let k = 0; k < size; k++) squares[k]! += values[3 * start + size + k]!;
       }
-      const size = columns[o]!, start = 3 * columns.slice(0, o).reduce((sum, n) => sum + n, 0);
-      const part = (which: number) => found.values.subarray(start + which * size, start + (which + 1) * size);
-      return { n: found.n, sum: part(0), sumOfSquares: part(1), positive: part(2) };
+      return squares;
     },
     groups: (name) => [...new Set(find(name).pass.samples.map(({ group }) => group))],
     count: (name) => find(name).pass.samples.length,

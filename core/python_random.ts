@@ -5,6 +5,8 @@
  * what is made of the 32-bit numbers: a bounded number takes the top bits of one and draws again where they are too large, shuffle() swaps from
  * the end, sample() swaps within a pool where that is small and else keeps a set of what was taken.
  */
+import { createHash } from "node:crypto";
+
 const N = 624, M = 397;
 
 export interface PythonRandom {
@@ -85,6 +87,19 @@ export function pythonRandom(seed: number): PythonRandom {
       });
     },
   };
+}
+
+/**
+ * Seeded by the first 8 hex digits of the MD5 of a text (as UTF-8), so that a text has the same draws wherever and in whatever order it comes up.
+ *
+ * @example
+ * ```ts
+ * import { pythonRandom, pythonRandomOf } from "./python_random.ts";
+ * if (pythonRandomOf("abc").bits(32) !== pythonRandom(2416005272).bits(32)) throw new Error("another seed");
+ * ```
+ */
+export function pythonRandomOf(text: string): PythonRandom {
+  return pythonRandom(parseInt(createHash("md5").update(text).digest("hex").slice(0, 8), 16));
 }
 
 /** The generator's 32-bit numbers, seeded by words, the lowest first. */

@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Benchmark } from "./benchmark.ts";
 import { faultText, UserError } from "./error.ts";
-import type { Evaluator } from "./evaluator.ts";
+import type { AnyEvaluator } from "./evaluator.ts";
 import type { Intervention } from "./intervention.ts";
 import { parseScorer } from "./json_scorer.ts";
 import { suggest } from "./nearest.ts";
@@ -20,7 +20,7 @@ export interface Registry {
   // deno-lint-ignore no-explicit-any -- as in Plugin: params are checked by the entry's own schema before they reach it
   readonly backends: ReadonlyMap<string, BackendEntry<any>>;
   // deno-lint-ignore no-explicit-any -- items reach an evaluator only from a benchmark that names it
-  readonly evaluators: ReadonlyMap<string, Evaluator<any>>;
+  readonly evaluators: ReadonlyMap<string, AnyEvaluator<any>>;
   // deno-lint-ignore no-explicit-any -- as for backends
   readonly interventions: ReadonlyMap<string, Intervention<any>>;
   // deno-lint-ignore no-explicit-any -- as for backends

@@ -1,6 +1,7 @@
 /** What a run came to: the content of results.json, the rows of report.md, the cells of the page. */
 import type { Difference, Estimate, Spread } from "./estimate.ts";
 import type { Json, Metric } from "./evaluator.ts";
+import type { GateResult } from "./gate.ts";
 import type { LabelShares } from "./label_shares.ts";
 import type { Hypothesis, Judgement } from "./stats/verdict.ts";
 import type { ModelInfo } from "./model.ts";
@@ -11,6 +12,8 @@ export * from "./results_treatments.ts";
 
 /** The name of the unedited model, which is always there. */
 export const UNTOUCHED = "untouched";
+/** Confidence of every interval. */
+export const LEVEL = 0.95;
 
 export interface MetricResult {
   readonly metric: Metric;
@@ -180,6 +183,10 @@ export interface HypothesesRecord {
 }
 
 export interface Results {
+  /** Labels of optional benchmarks that were left out because their data was not there. */
+  readonly leftOut?: readonly string[];
+  /** What untouched models reached at the matrix's gates, model by model. */
+  readonly gates?: readonly GateResult[];
   readonly format: "plumbline-results";
   readonly version: 1;
   /** Deterministic: matrix name and the first 8 hex digits of the hash of its cells' keys. */

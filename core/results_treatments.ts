@@ -2,6 +2,7 @@
 import type { Json } from "./evaluator.ts";
 import type { Edit, Tap } from "./model.ts";
 import type { BenchmarkRecord } from "./results.ts";
+import type { SamplingRecord } from "./sampling.ts";
 
 /** One arm of a treatment: the edits as they were, or the untouched model (no edits). */
 export interface ArmRecord {
@@ -40,11 +41,17 @@ export interface FoundRecord {
   readonly select: Json;
   /** Number of units that they were selected from. */
   readonly pool: number;
+  /** The same by tap, in forward order; absent in runs of before it was kept. */
+  readonly taps?: Readonly<Record<string, number>>;
   readonly selected: number;
   /** Taps in forward order, units ascending. */
   readonly units: readonly { readonly tap: Tap; readonly units: readonly number[] }[];
   /** Of each unit, by tap, in the same order. */
   readonly scores: Readonly<Record<string, readonly number[]>>;
+  /** Standard error of each score, likewise, where the scorer says them. */
+  readonly errors?: Readonly<Record<string, readonly number[]>>;
+  /** How many samples were enough, where not all were to be seen. */
+  readonly sampling?: SamplingRecord;
   /** Content address of the scores of all units: sha256 of everything that made them. */
   readonly key: string;
 }

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { UserError } from "./error.ts";
 import type { Plan, PlannedModel } from "./plan.ts";
-import type { ModelTraining, Training } from "./plan_tunes.ts";
+import type { ModelTraining } from "./model_trainings.ts";
+import type { Training } from "./plan_tunes.ts";
 import { checkSame, type FindOptions, nameOn } from "./run_units.ts";
 import type { RunStore } from "./store/store.ts";
 

@@ -5,17 +5,13 @@
 import { type Arm, isTreated } from "./arms.ts";
 import { saveClusters } from "./clusters.ts";
 import type { Context } from "./context.ts";
-import { UserError } from "./error.ts";
-import type { Outcome } from "./evaluator.ts";
+import { computeCell, keepSamples } from "./compute_cell.ts";
 import { checkIdentity, isCompared } from "./identity.ts";
-import type { Edit, Model, ScoredBatch, ScoreResult } from "./model.ts";
 import type { Plan, PlannedCell } from "./plan.ts";
-import { keepColumns } from "./store/columns.ts";
 import type { RunStore } from "./store/store.ts";
 import { isGrown } from "./growth.ts";
 import { checkSame, findUnits, growSets } from "./run_units.ts";
 import { trainAll, trainingsOf } from "./run_trainings.ts";
-import { orderedOutcomes } from "./reading.ts";
 import { createStopping } from "./stopping.ts";
 import { armsOfModel, saveMadeOf } from "./unit_scores.ts";
 
@@ -193,82 +189,6 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
     elapsedMs: context.now() - started,
     scoring: tally.scoring,
   };
-}
-
-interface CellOptions {
-  readonly model: Model;
-  readonly edits: readonly Edit[];
-  readonly store: RunStore;
-  readonly signal: AbortSignal;
-  readonly tokenBudget: number;
-  readonly onBatch: (items: number, tokens: number) => void;
-}
-
-async function computeCell(cell: PlannedCell, options: CellOptions): Promise<void> {
-  const { model, edits, store, signal, tokenBudget, onBatch } = options;
-  const { items, evaluator } = cell.benchmark;
-  store.openCell(cell.key, cell.spec, items.length);
-  const done = new Set(store.outcomes(cell.key).keys());
-  const isDone = (index: number) => done.has(items[index]?.id ?? "");
-  const batches = model.score(cell.requests(), {
-    edits,
-    tokenBudget,
-    skip: (indices) => indices.every(isDone),
-  });
-  for await (const { indices, results, tokens } of withPlace(batches, cell)) {
-    const outcomes = indices.flatMap((index, i): Outcome[] => {
-      const [item, result] = [items[index], results[i]];
-      if (item === undefined || result === undefined || isDone(index)) return [];
-      checkFinite(result, cell, item.id);
-      return [evaluator.outcome(item, result, model.tokenizer)];
-    });
-    store.commit(cell.key, outcomes);
-    for (const outcome of outcomes) done.add(outcome.item);
-    onBatch(outcomes.length, tokens);
-    signal.throwIfAborted();
-  }
-  keepSamples(cell, store);
-  keepColumns(cell.key, items, store);
-  store.closeCell(cell.key);
-}
-
-/** Adds benchmark and arm to what the model says of a prompt; what is thrown while a batch is used passes as it is. */
-async function* withPlace(
-  batches: AsyncIterable<ScoredBatch>,
-  cell: PlannedCell,
-): AsyncIterable<ScoredBatch> {
-  try {
-    yield* batches;
-  } catch (cause) {
-    if (!(cause instanceof UserError)) throw cause;
-    const reason = cause.message.replace(/^Cannot /, "cannot ");
-    throw new UserError(`Cannot run ${placeOf(cell)}: ${reason}`, { cause });
-  }
-}
-
-/** @throws {UserError} where an edit, or the model itself, drives logits out of range: a number made of them would mean nothing. */
-function checkFinite({ logprobs, argmaxLogprob }: ScoreResult, cell: PlannedCell, item: string): void {
-  const strange = [...logprobs, argmaxLogprob].find((logprob) => !Number.isFinite(logprob));
-  if (strange === undefined) return;
-  throw new UserError(
-    `Cannot run ${placeOf(cell)}: a log-probability of item ${item} is ${strange}, wanted finite numbers`,
-  );
-}
-
-function placeOf({ benchmark, arm }: PlannedCell): string {
-  return `${benchmark.record.label} under ${JSON.stringify(arm.treatment)} (${arm.arm})`;
-}
-
-/** The sample log of untouched and treated cells; a control's outcomes are in the store and its log would only repeat the items. */
-function keepSamples(cell: PlannedCell, store: RunStore): void {
-  const { items, evaluator } = cell.benchmark;
-  if (!isTreated(cell.arm) || store.samples(cell.key).size === items.length) return;
-  const { tokenizer } = cell.model.inspected;
-  const samples = orderedOutcomes(cell, store).flatMap((outcome, i) => {
-    const item = items[i];
-    return item ? [[item.id, evaluator.sample(i, item, outcome, tokenizer)] as const] : [];
-  });
-  store.saveSamples(cell.key, new Map(samples));
 }
 
 /** Found arms stand in the order in which they were planned. */

@@ -11,7 +11,7 @@
 import type { Benchmark } from "./benchmark.ts";
 import { UserError } from "./error.ts";
 import type { Estimate } from "./estimate.ts";
-import type { Evaluator, Outcome } from "./evaluator.ts";
+import type { AnyEvaluator, Outcome } from "./evaluator.ts";
 import type { PlannedBenchmark } from "./plan_benchmarks.ts";
 import type { Scale, ScaleResult, ScalesResult, ShuffledRange } from "./scale.ts";
 import { agreement, reactionOf } from "./reaction.ts";
@@ -35,7 +35,7 @@ export interface ScaleOptions {
 }
 
 /** The scales of a benchmark. @throws {UserError} when its evaluator does not say how an outcome answers. */
-export function scalesOf(benchmark: Benchmark, evaluator: Evaluator, params: unknown): readonly Scale[] {
+export function scalesOf(benchmark: Benchmark, evaluator: AnyEvaluator, params: unknown): readonly Scale[] {
   const scales = benchmark.scales?.(params) ?? [];
   if (scales.length === 0 || evaluator.answer !== undefined) return scales;
   throw new UserError(

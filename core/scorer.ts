@@ -1,6 +1,7 @@
 /** From items to one number a unit: a scorer is a plan of passes and a pure combination of what they give. */
 import type { z } from "zod";
 import { UserError } from "./error.ts";
+import type { SelectEntry } from "./matrix.ts";
 import type { Model, Objective, Observation, RunSample, Site, Tap } from "./model.ts";
 
 /** An item as a scorer sees it, tokenised by its benchmark's evaluator. */
@@ -39,6 +40,9 @@ export interface Pass {
   readonly floor?: number;
   /** Samples that `padding: "zero"` pads together, in the order given; default 16. */
   readonly batch?: number;
+  /** Whether sums of squares are kept by group, and with them how many values are above 0, or over all groups alone, which takes a third of
+   * the memory. Default "group". */
+  readonly squares?: "group" | "pass";
 }
 
 export interface PassSample extends RunSample {
@@ -65,8 +69,10 @@ export interface PooledValues {
 }
 
 export interface Pooled {
-  /** @throws {UserError} when there is no such pass, group or observation. */
+  /** @throws {UserError} when there is no such pass, group or observation, and for squares by group of a pass that keeps them over all. */
   at(pass: string, group: string, tap: Tap): PooledValues;
+  /** Sums of squares over all samples of the pass, whatever their group; as long as the observation has columns. */
+  squares(pass: string, tap: Tap): Float64Array;
   /** In order of first appearance. */
   groups(pass: string): readonly string[];
   /** Samples of a pass over all its groups. */
@@ -94,10 +100,20 @@ export interface OverItems<Params> {
 export interface Scorer<Params = unknown> extends OverItems<Params> {
   /** Params under which it finds the units at `sites` that matter for texts of any kind, where it can: what the control `important` is. */
   generic?(sites: readonly string[]): unknown;
+  /**
+   * How the method itself selects by these scores, as `select` of a matrix says it: for a group of the items, or for all of them together. What
+   * several of them take counts together; none where the method says nothing of it.
+   */
+  selection?(input: ScorerInput<Params>, group?: string): readonly SelectEntry[];
   /** Pure. @throws {UserError} for items or params that do not suit. */
   passes(input: ScorerInput<Params>): readonly Pass[];
   /** Pure: the same pooled values give the same scores, finite and one a unit of the tap. Larger is more. */
   combine(pooled: Pooled, input: ScorerInput<Params>): UnitScores;
+  /**
+   * Standard errors of what combine() gives, in the same groups, taps and unit, where scores are linear in the sums; undefined where there
+   * are too few samples to tell. Pure. Samples count as independent of one another, within a pass and between passes.
+   */
+  errors?(pooled: Pooled, input: ScorerInput<Params>): UnitScores | undefined;
 }
 
 /**
@@ -214,6 +230,35 @@ export function deviationOf(sets: readonly PooledValues[]): Float64Array {
     sets[0]!.sum,
     (_, i) => Math.sqrt(sets.reduce((sum, set) => sum + squares(set, i), 0) / free),
   );
+}
+
+/**
+ * Variance of each column's values within the groups of a pass, pooled: the squared distances to each group's own mean, summed, over the number
+ * of samples less the number of groups; as if it were the same in all groups. Undefined where there are no more samples than groups.
+ */
+export function varianceWithin(pooled: Pooled, pass: string, tap: Tap): Float64Array | undefined {
+  const groups = pooled.groups(pass).map((group) => pooled.at(pass, group, tap));
+  const free = pooled.count(pass) - groups.length;
+  if (free < 1) return undefined;
+  return pooled.squares(pass, tap).map((all, k) => {
+    const rest = groups.reduce((left, { n, sum }) => left - sum[k]! ** 2 / n, all);
+    return rest > ROUNDING * all ? rest / free : 0;
+  });
+}
+
+/** Standard errors of scores that are a mean, or a sum or difference of means; undefined where one is of fewer than two samples. */
+export function errorsOfMeans(
+  groups: readonly string[],
+  taps: readonly Tap[],
+  meansOf: (group: string, tap: Tap) => readonly PooledValues[],
+): UnitScores | undefined {
+  if (groups.some((group) => meansOf(group, taps[0]!).some(({ n }) => n < 2))) return undefined;
+  return scoresOf(groups, taps, (group, tap) => {
+    const parts = meansOf(group, tap).map((mean) => ({ n: mean.n, deviation: deviationOf([mean]) }));
+    return parts[0]!.deviation.map((_, k) =>
+      Math.sqrt(parts.reduce((sum, { n, deviation }) => sum + deviation[k]! ** 2 / n, 0))
+    );
+  });
 }
 
 /** a / b, and 0 where b is 0: an effect in standard deviations where nothing varies. */

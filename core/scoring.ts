@@ -4,13 +4,15 @@
  *   S[g, k] = sum over samples s of group g of max(floor, w_s v_s[k])     v_s pooled over tokens by the model, w_s 1 or the objective
  *
  * Memory is that of the sums and one chunk, however many samples there are. Chunks depend on the pass alone and are summed in their order,
- * so a scoring that was broken off and taken up again comes to the same bits.
+ * so a scoring that was broken off and taken up again comes to the same bits. A sample of the items is walked from look to look, all passes up
+ * to one before any goes on (sampling.ts); sums that are beyond a look say that it was not enough.
  */
-import { UserError } from "./error.ts";
+import { checkScores } from "./check_scores.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
 import type { Model, Objective, RunRequest, RunSample } from "./model.ts";
 import { ask, BATCH, checkCapabilities, planPasses } from "./passes.ts";
 import { added, createPooled, NOTHING, type PassSums } from "./pooled.ts";
+import { capped, lookAt, looksOf, type Sampling, type SamplingRecord } from "./sampling.ts";
 import type { Pass, PassSample, Scorer, ScorerInput, UnitScores } from "./scorer.ts";
 
 export type { GroupSums, PassSums } from "./pooled.ts";
@@ -39,17 +41,24 @@ export interface ScoringOptions {
   readonly tokenBudget?: number;
   /** What was last committed under a key. A key is the hash of a pass, the model and the budget. */
   readonly found?: (key: string) => PassSums | undefined | Promise<PassSums | undefined>;
-  /** After each chunk; replaces what was committed under the key before. */
+  /** After each chunk; replaces what was committed under the key before. The next chunk is added to the same arrays. */
   readonly commit?: (key: string, sums: PassSums) => void | Promise<void>;
+  /** Only the first samples of each pass, and how many of them; default all. */
+  readonly sampling?: Sampling | undefined;
 }
 
 export interface Scoring {
   readonly scores: UnitScores;
+  /** Of the scores, where the scorer says them. */
+  readonly errors?: UnitScores;
+  /** How many samples were enough, where not all were to be seen. */
+  readonly sampling?: SamplingRecord;
   readonly passes: readonly PassRecord[];
 }
 
 export interface PassRecord {
   readonly name: string;
+  /** Samples seen. */
   readonly samples: number;
   /** Tokens computed, now or before a resume. */
   readonly tokens: number;
@@ -66,73 +75,136 @@ export async function computeScores<Params>(
   input: ScorerInput<Params>,
   options: ScoringOptions,
 ): Promise<Scoring> {
-  const passes = planPasses(scorer, input);
-  checkCapabilities(scorer, passes, options.model);
-  const total = passes.reduce((sum, { samples }) => sum + samples.length, 0);
-  const all: PassSums[] = [];
-  let before = 0;
-  for (const pass of passes) {
-    const start = before;
-    const place = `score by ${scorer.name} on ${options.model.info.name}`;
-    all.push(
-      await runPass(
-        pass,
-        { ...options, place },
-        (done, tokens) => options.onProgress?.({ pass: pass.name, done: start + done, total, tokens }),
-      ),
-    );
-    before += pass.samples.length;
+  const { model, sampling } = options;
+  const whole = planPasses(scorer, input);
+  checkCapabilities(scorer, whole, model);
+  const looks = sampling ? looksOf(sampling) : [Infinity];
+  const place = `score by ${scorer.name} on ${model.info.name}`;
+  const walks: Walk[] = [];
+  for (const pass of capped(whole, sampling)) walks.push(await openWalk(pass, looks, options));
+  for (let look = 0;; look++) {
+    const isLast = walks.every(({ chunks, ends }) => ends[look] === chunks.length);
+    for (const walk of walks) await walkTo(walk, look, { ...options, place, walks });
+    if (!isLast && walks.some(({ sums, ends }) => sums.chunks > ends[look]!)) continue;
+    const seen = walks.map(({ pass }) => ({ ...pass, samples: pass.samples.slice(0, looks[look]) }));
+    const figures = figuresOf(scorer, input, { model, passes: seen, sums: walks.map(({ sums }) => sums) });
+    const record = sampling && lookAt({
+      ...figures,
+      sampling,
+      passes: seen.map(({ name, samples }, i) => ({
+        name,
+        samples: samples.length,
+        of: whole[i]!.samples.length,
+      })),
+      isLast,
+      seed: input.seed,
+    });
+    if (sampling && !record) continue;
+    const { scores, errors } = figures;
+    return {
+      scores,
+      ...(errors && { errors }),
+      ...(record && { sampling: record }),
+      passes: seen.map(({ name, samples }, i) => ({
+        name,
+        samples: samples.length,
+        tokens: walks[i]!.sums.tokens,
+      })),
+    };
   }
-  const scores = ask(scorer, "combine", () => scorer.combine(createPooled(passes, all), input));
-  checkScores(scorer, scores, options.model);
-  return {
-    scores,
-    passes: passes.map(({ name, samples }, i) => ({
-      name,
-      samples: samples.length,
-      tokens: all[i]?.tokens ?? 0,
-    })),
-  };
 }
 
-interface RunOptions extends ScoringOptions {
+/** What combine() and errors() give, checked. */
+function figuresOf<Params>(
+  scorer: Scorer<Params>,
+  input: ScorerInput<Params>,
+  { model, passes, sums }: {
+    readonly model: Pick<Model, "units">;
+    readonly passes: readonly Pass[];
+    readonly sums: readonly PassSums[];
+  },
+): { readonly scores: UnitScores; readonly errors: UnitScores | undefined } {
+  const pooled = createPooled(passes, sums);
+  const scores = ask(scorer, "combine", () => scorer.combine(pooled, input));
+  checkScores(scorer, scores, { model, method: "combine" });
+  const errors = ask(scorer, "errors", () => scorer.errors?.(pooled, input));
+  if (errors) checkScores(scorer, errors, { model, method: "errors" });
+  return { scores, errors };
+}
+
+/** A pass on its way. */
+interface Walk {
+  readonly pass: Pass;
+  readonly key: string;
+  readonly chunks: readonly (readonly PassSample[])[];
+  /** Chunks up to each look. */
+  readonly ends: readonly number[];
+  sums: PassSums;
+}
+
+async function openWalk(pass: Pass, looks: readonly number[], options: ScoringOptions): Promise<Walk> {
+  const { found, commit } = options;
+  const key = found || commit ? keyOf(pass, looks, options) : "";
+  const chunks: (readonly PassSample[])[] = [];
+  const ends = looks.map((look, i) => {
+    chunks.push(...chunksOf({ ...pass, samples: pass.samples.slice(looks[i - 1] ?? 0, look) }));
+    return chunks.length;
+  });
+  return { pass, key, chunks, ends, sums: await found?.(key) ?? NOTHING };
+}
+
+interface WalkOptions extends ScoringOptions {
   /** For messages. */
   readonly place: string;
+  /** All of them, for the progress. */
+  readonly walks: readonly Walk[];
 }
 
-async function runPass(
-  pass: Pass,
-  options: RunOptions,
-  onChunk: (done: number, tokens: number) => void,
-): Promise<PassSums> {
-  const { model, signal, tokenBudget, found, commit, place } = options;
-  const key = found || commit ? keyOf(pass, options) : "";
-  let sums: PassSums = await found?.(key) ?? NOTHING;
-  const chunks = chunksOf(pass);
-  let done = chunks.slice(0, sums.chunks).reduce((sum, { length }) => sum + length, 0);
-  for (const chunk of chunks.slice(sums.chunks)) {
+async function walkTo(walk: Walk, look: number, options: WalkOptions): Promise<void> {
+  const { model, signal, tokenBudget, commit, place, walks, onProgress } = options;
+  const { pass, key, chunks, ends } = walk;
+  const samples = (some: readonly (readonly PassSample[])[]) =>
+    some.reduce((sum, { length }) => sum + length, 0);
+  for (const chunk of chunks.slice(walk.sums.chunks, ends[look])) {
     signal.throwIfAborted();
     const result = await model.run(chunk.map(runSampleOf), requestOf(pass, chunk, tokenBudget));
-    sums = added(sums, { pass, chunk, result, place });
-    await commit?.(key, sums);
-    onChunk(done += chunk.length, result.tokens);
+    walk.sums = added(walk.sums, { pass, chunk, result, place });
+    await commit?.(key, walk.sums);
+    onProgress?.({
+      pass: pass.name,
+      done: walks.reduce((sum, { chunks, sums }) => sum + samples(chunks.slice(0, sums.chunks)), 0),
+      total: walks.reduce((sum, { chunks }) => sum + samples(chunks), 0),
+      tokens: result.tokens,
+    });
   }
-  return sums;
 }
 
-function keyOf(pass: Pass, { model, tokenBudget }: RunOptions): string {
+function keyOf(
+  pass: Pass,
+  looks: readonly number[],
+  { model, tokenBudget, sampling }: ScoringOptions,
+): string {
   const samples = pass.samples.map((sample) => {
     const { target = null, against = null, answer = null, group } = sample;
     const { id: _, ...asked } = runSampleOf(sample);
     return { ...asked, target, against, answer, group };
   });
-  const { objective = null, weight = "none", absolute = false, floor = null, batch = BATCH } = pass;
+  const { objective = null, weight = "none", absolute = false, floor = null, batch = BATCH, squares } = pass;
   const observe = pass.observe.map(({ over = "all", padding = "skip", ...rest }) => ({
     ...rest,
     over,
     padding,
   }));
-  const what = { objective, observe, weight, absolute, floor, batch };
+  const what = {
+    objective,
+    observe,
+    weight,
+    absolute,
+    floor,
+    batch,
+    ...(squares === "pass" && { squares }),
+    ...(sampling && { looks }),
+  };
   return sha256(
     canonicalJson({
       chunks: [CHUNK, WINDOW],
@@ -193,36 +265,4 @@ export function objectiveOf(
     case "crossEntropy":
       return objective;
   }
-}
-
-/** @throws {UserError} naming the scorer for whatever is not a Map of groups of taps of one finite number a unit. */
-function checkScores({ name }: Pick<Scorer, "name">, scores: UnitScores, model: Pick<Model, "units">): void {
-  const refuse = (state: string, wanted: string): never => {
-    throw new UserError(`Cannot score by ${name}: its combine() gave ${state}, wanted ${wanted}`);
-  };
-  const isFilledMap = (value: unknown) => value instanceof Map && value.size > 0;
-  if (!isFilledMap(scores)) refuse(kindOf(scores), "a Map of groups");
-  for (const [group, byTap] of scores) {
-    const place = `the group ${JSON.stringify(group)}`;
-    if (typeof group !== "string") refuse(`a group named ${kindOf(group)}`, "a string");
-    if (!isFilledMap(byTap)) refuse(`${kindOf(byTap)} for ${place}`, "a Map of taps");
-    for (const [tap, values] of byTap) {
-      const units = ask({ name }, "combine", () => model.units(tap));
-      if (!(values instanceof Float64Array)) {
-        refuse(`${kindOf(values)} for ${tap} in ${place}`, "a Float64Array");
-      }
-      if (values.length !== units) {
-        refuse(`${values.length} scores for ${tap} in ${place}`, `${units}, one a unit`);
-      }
-      const odd = values.findIndex((value) => !Number.isFinite(value));
-      if (odd >= 0) refuse(`${values[odd]} for unit ${odd} of ${tap} in ${place}`, "a finite number");
-    }
-  }
-}
-
-function kindOf(value: unknown): string {
-  if (value instanceof Map) return "an empty Map";
-  return typeof value === "object" && value !== null
-    ? `a value of ${value.constructor?.name}`
-    : String(value);
 }

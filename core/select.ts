@@ -30,18 +30,25 @@ export interface Selected {
  * ```
  */
 export function selectUnits(scores: UnitScores, select: SelectSpec): Selected {
-  const { top, per, sites, group, order } = select;
-  const all = scoredUnits(scores, group);
-  const scored = sites ? all.filter(({ tap }) => (sites as readonly string[]).includes(siteOf(tap))) : all;
-  if (scored.length === 0) {
-    const known = [...new Set(all.map(({ tap }) => siteOf(tap)))].join(", ");
+  const selected = takeUnits(scores, select);
+  if (selected.units.length > 0) return selected;
+  const { top, per, without, standout } = select;
+  if (without || standout) {
     throw new UserError(
-      `Cannot select units: none at ${sites?.join(", ") ?? "any site"} has a score, wanted one of ${
-        known || "those that the scorer looks at"
-      }`,
+      `Cannot select units: none is left of top ${top} by what "without" and "standout" drop, wanted one or more`,
     );
   }
-  const pools = Map.groupBy(scored, ({ tap }) => per === "all" ? "" : per === "tap" ? tap : siteOf(tap));
+  const most = Math.max(...poolsOf(scores, select).values().map(({ length }) => length)).toLocaleString("en");
+  throw new UserError(
+    `Cannot select units: top ${top} of ${most} units${
+      per === "all" ? "" : ` of a ${per}`
+    } is less than one unit, wanted one or more`,
+  );
+}
+
+/** The same where none is an answer too. @throws {UserError} as selectUnits(), but for none. */
+export function takeUnits(scores: UnitScores, select: SelectSpec): Selected {
+  const { top, order } = select, pools = poolsOf(scores, select);
   const taken = [...pools].flatMap(([name, pool]) => {
     const count = countOf(top, pool.length);
     if (count > pool.length) {
@@ -53,25 +60,38 @@ export function selectUnits(scores: UnitScores, select: SelectSpec): Selected {
     }
     return kept(ranked(pool, order).slice(0, count), { pool, scores, select });
   });
-  if (taken.length === 0) {
-    if (select.without || select.standout) {
-      throw new UserError(
-        `Cannot select units: none is left of top ${top} by what "without" and "standout" drop, wanted one or more`,
-      );
-    }
-    const most = Math.max(...[...pools.values()].map(({ length }) => length)).toLocaleString("en");
-    throw new UserError(
-      `Cannot select units: top ${top} of ${most} units${
-        per === "all" ? "" : ` of a ${per}`
-      } is less than one unit, wanted one or more`,
-    );
-  }
   taken.sort(compareUnits);
   return {
     units: taken.map(({ tap, index }) => ({ tap, index })),
     scores: taken.map(({ score }) => score),
-    pool: scored.length,
+    pool: pools.values().reduce((sum, { length }) => sum + length, 0),
   };
+}
+
+/** What `top` is taken of, by name; "" for all units together. @throws {UserError} where none has a score. */
+function poolsOf(
+  scores: UnitScores,
+  { per, sites, group }: SelectSpec,
+): ReadonlyMap<string, readonly ScoredUnit[]> {
+  const all = scoredUnits(scores, group);
+  const scored = sites ? all.filter(({ tap }) => (sites as readonly string[]).includes(siteOf(tap))) : all;
+  if (scored.length === 0) {
+    const known = [...new Set(all.map(({ tap }) => siteOf(tap)))].join(", ");
+    throw new UserError(
+      `Cannot select units: none at ${sites?.join(", ") ?? "any site"} has a score, wanted one of ${
+        known || "those that the scorer looks at"
+      }`,
+    );
+  }
+  return Map.groupBy(scored, ({ tap }) => per === "all" ? "" : per === "tap" ? tap : siteOf(tap));
+}
+
+/** Units of each tap that a selection is taken from, taps in forward order. @throws {UserError} where none has a score. */
+export function poolSizes(scores: UnitScores, select: SelectSpec): ReadonlyMap<Tap, number> {
+  const byTap = Map.groupBy(poolsOf(scores, select).values().toArray().flat(), ({ tap }) => tap);
+  return new Map(
+    [...byTap].map(([tap, { length }]) => [tap, length] as const).sort(([a], [b]) => compareTaps(a, b)),
+  );
 }
 
 interface ScoredUnit extends Unit {

@@ -2,7 +2,9 @@
 import type { Difference, Estimate } from "./estimate.ts";
 import type { Outcome } from "./evaluator.ts";
 import type { Columns } from "./store/columns.ts";
-import { judgeHypotheses, type Measured } from "./hypotheses.ts";
+import { gateResults } from "./gate.ts";
+import type { Measured } from "./evidence.ts";
+import { judgeHypotheses } from "./hypotheses.ts";
 import { labelShares } from "./label_shares.ts";
 import { type Measure, measuresOf } from "./measures.ts";
 import { isOwn, isTreated } from "./arms.ts";
@@ -11,6 +13,7 @@ import { plain, type PlannedBenchmark } from "./plan_benchmarks.ts";
 import {
   type CellResult,
   type ControlResult,
+  LEVEL,
   type MetricResult,
   type Results,
   UNTOUCHED,
@@ -32,7 +35,6 @@ import { stoppingOf, wantedCells } from "./stopping.ts";
 import { armsOfModel } from "./unit_scores.ts";
 import { treatmentRecords } from "./treatment_records.ts";
 
-export const LEVEL = 0.95;
 export const RESAMPLES = 10_000;
 
 /** @throws when a cell of the plan is not complete in the store. */
@@ -66,12 +68,15 @@ export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Res
     treatments: treatmentRecords(plan, store, wanted),
     provenance: plan.provenance,
     cells,
+    ...(plan.leftOut.length > 0 && { leftOut: plan.leftOut }),
+    ...(plan.gates.length > 0 && { gates: gateResults(plan, store) }),
     ...(plan.hypotheses.hash === undefined ? {} : {
       hypotheses: {
         hash: plan.hypotheses.hash,
         judged: judgeHypotheses(plan.hypotheses, {
           models: plan.models.map((model) => ({
             label: model.record.label,
+            ...(model.shut && { shut: model.shut }),
             measured: measuredOn(wanted.filter((cell) => cell.model === model), plan.benchmarks, store),
           })),
           level: LEVEL,
@@ -109,6 +114,7 @@ function measuredOn(
     sets: ({ benchmark, treatment, control }, name) =>
       find(benchmark, (arm) => arm.treatment === treatment && arm.control === control)
         .map((reading) => Array.from(measure(benchmark, name, reading)?.values(reading) ?? [])),
+    metricName: (benchmark, name) => measure(benchmark, name) ? name : benchmarkOf(benchmark).primary,
     metric: (benchmark, name) => measure(benchmark, name)!.metric,
     clusters: (benchmark, name) => measure(benchmark, name)!.clusters,
   };

@@ -18,9 +18,9 @@ import {
   UNTOUCHED,
 } from "./results.ts";
 import { madeOfKey } from "./provenance/made_of.ts";
-import { selectUnits } from "./select.ts";
+import { poolSizes, selectUnits } from "./select.ts";
 import type { RunStore } from "./store/store.ts";
-import { armsOfModel, scoresIn } from "./unit_scores.ts";
+import { armsOfModel, loadBeside, scoresIn } from "./unit_scores.ts";
 
 /**
  * The untouched model first.
@@ -49,7 +49,9 @@ export function treatmentRecords(
     { name: UNTOUCHED, steps: [], controls: [], arms: armsOf(UNTOUCHED) },
     ...plan.treatments.map(({ name, record, selections }): TreatmentRecord => {
       const found = selections.flatMap((selection) =>
-        models.map(({ model }) => foundRecord(selection, { model, store }))
+        models.filter(({ model }) => !model.shut?.has(name)).map(({ model }) =>
+          foundRecord(selection, { model, store })
+        )
       );
       const grown = plan.models.flatMap(({ growths, record }) =>
         growths.filter(({ treatment }) => treatment.name === name).map((growth): GrownRecord => {
@@ -88,11 +90,19 @@ interface FoundOptions {
 
 function foundRecord({ score, select }: Selection, { model, store }: FoundOptions): FoundRecord {
   const { scorer: { name, version, title, source }, params, seed } = score;
-  const { units, scores, pool } = selectUnits(scoresIn(store, model.scores)(score), select);
+  const all = scoresIn(store, model.scores)(score);
+  const { units, scores, pool } = selectUnits(all, select);
   const byTap = Map.groupBy(
     units.map((unit, i): Scored => ({ ...unit, score: scores[i] ?? NaN })),
     ({ tap }) => tap,
   );
+  const key = model.scores.find((each) => each.score === score)?.key ?? "";
+  const { errors, sampling } = loadBeside(store, key);
+  const errorsIn = select.group === undefined
+    ? [...errors?.values() ?? []]
+    : [errors?.get(select.group)].filter((each) => each !== undefined);
+  // Where a score is the sum over groups, these have no sample in common.
+  const errorOf = ({ tap, index }: Unit) => Math.hypot(...errorsIn.map((each) => each.get(tap)![index]!));
   return {
     model: model.record.label,
     scorer: { name, version, title, source, params: plain(params) },
@@ -100,10 +110,15 @@ function foundRecord({ score, select }: Selection, { model, store }: FoundOption
     sets: setRecords(score),
     select: plain(select),
     pool,
+    taps: Object.fromEntries(poolSizes(all, select)),
     selected: units.length,
     units: [...byTap].map(([tap, list]) => ({ tap, units: list.map(({ index }) => index) })),
     scores: Object.fromEntries([...byTap].map(([tap, list]) => [tap, list.map((unit) => unit.score)])),
-    key: model.scores.find((each) => each.score === score)?.key ?? "",
+    ...(errors && {
+      errors: Object.fromEntries([...byTap].map(([tap, list]) => [tap, list.map(errorOf)])),
+    }),
+    ...(sampling && { sampling }),
+    key,
   };
 }
 

@@ -1,5 +1,5 @@
 /** From items to a training: a tuner says what is trained, how, and on which examples; the core owns the training, its checkpoints and its controls. */
-import type { Model } from "./model.ts";
+import type { Model, Unit } from "./model.ts";
 import type { OverItems, ScoredItem } from "./scorer.ts";
 import type { Example, TrainRecipe } from "./trainer.ts";
 
@@ -8,6 +8,10 @@ export interface TunerInput<Params> {
   /** Items by the name of their set, as the tuner's `sets` names them. Under the control `shuffled` their `gold` is drawn at random. */
   readonly items: Readonly<Record<string, readonly ScoredItem[]>>;
   readonly model: Pick<Model, "info" | "units" | "tokenizer">;
+  /** Those that the tune step names, where the tuner wants any. */
+  readonly units?: readonly Unit[];
+  /** Of the training; decides every draw of plan(). */
+  readonly seed: number;
 }
 
 /** A training without its seed, which is the treatment's. */
@@ -17,6 +21,8 @@ export interface Tuning {
 }
 
 export interface Tuner<Params = unknown> extends OverItems<Params> {
+  /** Whether a tune step has to name units, as a list or as a units file. */
+  readonly wantsUnits?: boolean;
   /** Pure: the same input gives the same training. @throws {UserError} for items that it cannot make examples of. */
   plan(input: TunerInput<Params>): Tuning;
 }

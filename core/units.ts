@@ -77,6 +77,17 @@ export function readUnitsFile(text: string, path: string): UnitsFile {
     : { units: unitsOf(file.units, task), madeOf: file.madeOf };
 }
 
+/** Units of a matrix: a list, or the path of a units file, which starts in `folder`. @throws {UserError} for what is neither. */
+export function unitsGiven(
+  given: string | readonly (string | UnitGroup)[],
+  folder: string,
+  task: string,
+): UnitsFile {
+  return typeof given === "string"
+    ? readUnits(given, folder)
+    : { units: unitsOf(given, task), madeOf: undefined };
+}
+
 /** Units and what made them, from a file; a path starts in `folder`. @throws {UserError} for what is not a units file. */
 export function readUnits(path: string, folder: string): UnitsFile {
   const place = resolve(folder, path);

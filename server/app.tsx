@@ -4,6 +4,7 @@ import { etag } from "hono/etag";
 import { secureHeaders } from "hono/secure-headers";
 import {
   type CellResult,
+  foundIn,
   isSeeded,
   type Metric,
   type Results,
@@ -16,6 +17,7 @@ import { CellPage } from "./pages/cell.tsx";
 import { MessagePage, type MessagePageProps } from "./pages/message.tsx";
 import { RunPage } from "./pages/run.tsx";
 import { RunsPage } from "./pages/runs.tsx";
+import { UnitsPage } from "./pages/units.tsx";
 import icon from "./static/icon.svg" with { type: "text" };
 import style from "./static/style.css" with { type: "text" };
 
@@ -35,7 +37,7 @@ const STATIC: Readonly<Record<string, readonly [type: string, body: string]>> = 
 
 /** The pages and the JSON beside them as one fetch handler.
  *
- * Routes: `/`, `/runs/:id`, `/runs/:id/cells/:key?show=&by=&page=`, `/api/runs`, `/api/runs/:id`, `/static/*`. */
+ * Routes: `/`, `/runs/:id`, `/runs/:id/units`, `/runs/:id/cells/:key?show=&by=&page=`, `/api/runs`, `/api/runs/:id`, `/static/*`. */
 export function createApp({ store, hosts = ["127.0.0.1", "localhost"], log }: AppOptions): Hono {
   const app = new Hono();
   app.use(secureHeaders({
@@ -61,6 +63,13 @@ export function createApp({ store, hosts = ["127.0.0.1", "localhost"], log }: Ap
   app.get("/runs/:id", (c) => {
     const results = store.run(c.req.param("id"));
     return results ? page(c, <RunPage results={results} />) : missing(c, "run");
+  });
+  app.get("/runs/:id/units", (c) => {
+    const results = store.run(c.req.param("id"));
+    if (!results) return missing(c, "run");
+    return foundIn(results).length > 0
+      ? page(c, <UnitsPage results={results} />)
+      : missing(c, "set of units");
   });
   app.get("/runs/:id/cells/:key", (c) => {
     const results = store.run(c.req.param("id"));

@@ -40,6 +40,11 @@ export function logprob(value: number): string {
   return value.toFixed(2).replace(/^-/, MINUS);
 }
 
+/** A unit's score, in its scorer's own unit: three digits, "4.07e−5" where it is small. */
+export function score(value: number): string {
+  return value.toPrecision(3).replaceAll("-", MINUS);
+}
+
 /** A whole number in groups of three, separated by narrow spaces. */
 export function count(value: number): string {
   return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, "\u202f");

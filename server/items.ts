@@ -71,7 +71,8 @@ export interface ItemView {
 
 /** Reads a sample and its outcomes, tolerating every field that is absent or of another shape. */
 export function viewItem(row: ItemRow, sample: Sample | undefined): ItemView {
-  const calls = readArguments(sample?.arguments);
+  const calls = readArguments(sample?.arguments),
+    texted = calls.filter(([, continuation]) => continuation !== undefined);
   const labels = texts(row.after.detail.labels ?? sample?.labels);
   const name = (at: unknown): string | undefined =>
     typeof at === "number" ? labels[at] ?? calls[at]?.[1]?.trim() ?? String(at) : text(at);
@@ -80,7 +81,7 @@ export function viewItem(row: ItemRow, sample: Sample | undefined): ItemView {
   const gold = sample?.target ?? row.after.detail.gold;
   const choice = row.after.detail.choice;
   const choiceBefore = row.before?.detail.choice;
-  const length = Math.max(calls.length, labels.length, after.length);
+  const length = Math.max(texted.length, labels.length, after.length);
   const options = Array.from({ length }, (_, at) => {
     const names: unknown[] = [at, labels[at], calls[at]?.[1], calls[at]?.[1]?.trim()];
     const is = (value: unknown) => value !== undefined && names.includes(value);
@@ -105,13 +106,16 @@ export function viewItem(row: ItemRow, sample: Sample | undefined): ItemView {
   };
 }
 
-/** Pairs of prompt and continuation out of `{gen_args_0: {arg_0, arg_1}}` or `[[prompt, continuation]]`. */
-function readArguments(value: unknown): readonly (readonly [string, string])[] {
+/** Pairs of prompt and continuation out of `{gen_args_0: {arg_0, arg_1}}` or `[[prompt, continuation]]`; settings of an answer that was written are
+ * no continuation. */
+function readArguments(value: unknown): readonly (readonly [string, string | undefined])[] {
   if (typeof value !== "object" || value === null) return [];
   return Object.values(value).flatMap((call) => {
     if (typeof call !== "object" || call === null) return [];
     const [prompt, continuation] = Object.values(call);
-    return typeof prompt === "string" ? [[prompt, text(continuation) ?? ""] as const] : [];
+    return typeof prompt === "string"
+      ? [[prompt, typeof continuation === "string" ? continuation : undefined] as const]
+      : [];
   });
 }
 

@@ -7,6 +7,7 @@ import {
   definePlugin,
   type Edit,
   type Evaluator,
+  type GenerateOptions,
   type Item,
   type Model,
   type ModelBackend,
@@ -37,6 +38,8 @@ export interface FakeLog {
   readonly batches: { readonly edits: readonly Edit[]; readonly indices: readonly number[] }[];
   /** Samples of each call of run(), where they are wanted. */
   readonly runs?: (readonly RunSample[])[];
+  /** Prompts and options of each call of generate(), where they are wanted. */
+  readonly texts?: { readonly prompts: readonly string[]; readonly options: GenerateOptions }[];
 }
 
 export const UNITS = fakeUnits("layers.0.mlp.gate");
@@ -66,11 +69,16 @@ function infoOf({ weights, contextLength }: FakeParams): ModelInfo {
   };
 }
 
-function answer({ prompt, continuations }: ScoreRequest, edits: readonly Edit[]): ScoreResult {
+/** Whether the prompt's own unit is edited. */
+function isHit(prompt: readonly number[], edits: readonly Edit[]): boolean {
   const id = Number(tokenizer.decode(prompt).replace(/\D/g, ""));
-  const hit = edits.some(({ tap, units, op, value }) =>
+  return edits.some(({ tap, units, op, value }) =>
     tap === "layers.0.mlp.gate" && units.includes(id % UNITS) && !(op === "scale" && value === 1)
   );
+}
+
+function answer({ prompt, continuations }: ScoreRequest, edits: readonly Edit[]): ScoreResult {
+  const hit = isHit(prompt, edits);
   const chance = (salt: string) => parseInt(sha256(`${prompt}/${salt}`).slice(0, 8), 16) / 2 ** 32;
   const logprobs = continuations.map((_, i) => -1 - chance(`${hit}/${i}`));
   // Right (option 0) in four of five, unless the unit is edited.
@@ -87,7 +95,7 @@ export function fakeBackend(log: FakeLog = { opened: [], batches: [] }): ModelBa
       const model: Model = {
         info: infoOf(params),
         tokenizer,
-        can: new Set(["logprobs", "edit", "observe", "gradient"]),
+        can: new Set(["logprobs", "edit", "observe", "gradient", "generate"]),
         units: fakeUnits,
         async *score(requests, { edits = [], skip = () => false } = {}) {
           const order = requests.map((_, i) => i).reverse();
@@ -101,8 +109,19 @@ export function fakeBackend(log: FakeLog = { opened: [], batches: [] }): ModelBa
             yield { indices, results, tokens: 10 * indices.length };
           }
         },
-        generate: () => {
-          throw new Error("the fake does not generate");
+        // "It is NUMBER.", or "Nobody knows." where the prompt's unit is edited; shorter texts end first.
+        async *generate(prompts, options) {
+          if (params.delayMs > 0) await new Promise((done) => setTimeout(done, params.delayMs));
+          context.signal.throwIfAborted();
+          log.texts?.push({ prompts: prompts.map((prompt) => tokenizer.decode(prompt)), options });
+          const texts = prompts.map((prompt, index) => {
+            const number = tokenizer.decode(prompt).replace(/\D/g, "");
+            const text = isHit(prompt, options.edits ?? []) ? "Nobody knows." : `It is ${number}.`;
+            const tokens = tokenizer.encode(text).slice(0, options.maxNewTokens);
+            const finish = tokens.length < text.length ? "length" : "stop";
+            return { index, tokens, finish } as const;
+          });
+          yield* texts.toReversed().sort((a, b) => a.tokens.length - b.tokens.length);
         },
         async run(samples, request) {
           if (params.delayMs > 0) await new Promise((done) => setTimeout(done, params.delayMs));

@@ -1,4 +1,5 @@
 /** Plans over the fake model and its riddles. */
+import type { Benchmark } from "../core/benchmark.ts";
 import type { Context } from "../core/context.ts";
 import { parseMatrix } from "../core/matrix.ts";
 import { type Plan, planRun } from "../core/plan.ts";
@@ -36,13 +37,23 @@ export interface Change {
   readonly engine?: Results["engine"];
   readonly context?: Context;
   readonly log?: FakeLog;
+  /** Beside the riddles. */
+  readonly benchmarks?: readonly Benchmark[];
+  readonly data?: string;
   /** In place of the fake model's. */
   readonly plugin?: Plugin;
 }
 
 export function plan(
-  { matrix, log, plugin = fakePlugin(log), context = testContext(), engine = ENGINE, ...options }: Change =
-    {},
+  {
+    matrix,
+    log,
+    plugin = fakePlugin(log),
+    benchmarks = [],
+    context = testContext(),
+    engine = ENGINE,
+    ...options
+  }: Change = {},
 ): Promise<Plan> {
   const text = JSON.stringify({
     version: 1,
@@ -51,7 +62,7 @@ export function plan(
     treatments: [MUTED],
     ...matrix,
   });
-  const registry = createRegistry([plugin, scorers], [riddles]);
+  const registry = createRegistry([plugin, scorers], [riddles, ...benchmarks]);
   return planRun(parseMatrix(text, "/m/demo.json"), {
     registry,
     context,
@@ -61,5 +72,6 @@ export function plan(
   });
 }
 
-export const newLog = () => ({ opened: [], batches: [], runs: [] }) satisfies FakeLog as Required<FakeLog>;
+export const newLog = () =>
+  ({ opened: [], batches: [], runs: [], texts: [] }) satisfies FakeLog as Required<FakeLog>;
 export const keys = (planned: Plan) => planned.cells.map((cell) => cell.key);

@@ -26,7 +26,9 @@ const CALIBRATIONS: Readonly<Record<string, Calibration>> = {
 /** Any other name is a scorer's: whether it finds what was planted in models whose truth is known. */
 async function calibrateScorer(name: string, args: Arguments): Promise<boolean> {
   const { loadRegistry } = await import("../registry.ts");
-  const { makeContext, PROJECT, stoppable, userPath } = await import("./environment.ts");
+  const { engine, makeContext, PROJECT, readUserFile, stoppable, userPath } = await import(
+    "./environment.ts"
+  );
   const registry = await loadRegistry(PROJECT, args.values("plugin").map(userPath));
   if (!registry.scorers.has(name)) {
     const names = [...Object.keys(CALIBRATIONS), ...registry.scorers.keys()];
@@ -34,19 +36,31 @@ async function calibrateScorer(name: string, args: Arguments): Promise<boolean> 
       `Cannot calibrate ${JSON.stringify(name)}: there is no such thing${suggest(name, names)}`,
     );
   }
-  const { recover, recoveryTable } = await import("../recovery/mod.ts");
+  const [{ recover }, { claim }, { claimLines, recoveryTable, wantedLines }] = await Promise.all([
+    import("../recovery/mod.ts"),
+    import("../recovery/claims.ts"),
+    import("../recovery/table.ts"),
+  ]);
   using stop = stoppable();
-  const found = await recover({
+  const asked = {
     name,
     params: paramsOf(args.value("params")),
     registry,
     worlds: userPath(args.value("worlds") ?? `${PROJECT}/fixtures/worlds`),
     seed: args.integer("seed", 0) ?? 0,
     context: makeContext(stop.signal, 0),
-    print: (line) => console.error(line),
-  });
+    print: (line: string) => console.error(line),
+  };
+  const found = await recover(asked);
   for (const line of recoveryTable(found)) console.log(line);
-  return true;
+  const path = `${PROJECT}/benchmarks/matrices/worlds.json`;
+  const claims = args.has("quick")
+    ? []
+    : await claim({ ...asked, path, text: readUserFile(path, "matrix"), engine: engine() });
+  for (const line of claimLines(claims)) console.log(line);
+  const { lines, isReached } = wantedLines(found, claims);
+  for (const line of lines) console.log(line);
+  return isReached;
 }
 
 function paramsOf(text = "{}"): unknown {
@@ -65,7 +79,10 @@ export const command: Command = {
   positionals: "NAME",
   maxPositionals: 1,
   flags: [
-    { name: "quick", about: "a tenth of the samples, for a look" },
+    {
+      name: "quick",
+      about: "a tenth of the samples, for a look; of a scorer what it finds, without the claim",
+    },
     { name: "seed", value: "N", about: "another stream of random numbers (0)" },
     { name: "params", value: "JSON", about: "of a scorer (its defaults)" },
     { name: "worlds", value: "FOLDER", about: "models whose truth is known, for a scorer (fixtures/worlds)" },

@@ -5,6 +5,8 @@ import { type Command, helpText, readArguments } from "./command.ts";
 
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
   calibrate: () => import("./calibrate.ts"),
+  checks: () => import("./checks.ts"),
+  claims: () => import("./claims.ts"),
   eval: () => import("./eval.ts"),
   fetch: () => import("./fetch.ts"),
   ls: () => import("./ls.ts"),

@@ -1,6 +1,9 @@
 /** What the commands that take a matrix have in common: their arguments, and the plan that these make. */
 import { join } from "node:path";
 import type { Context } from "../context.ts";
+import { UserError } from "../error.ts";
+import type { MatrixFile } from "../matrix.ts";
+import { suggest } from "../nearest.ts";
 import type { Plan } from "../plan.ts";
 import type { Arguments, Flag } from "./command.ts";
 
@@ -25,6 +28,11 @@ export const MATRIX_FLAGS: readonly Flag[] = [
     name: "allow-leakage",
     about: "report on items that made a treatment's units as well; every output says so",
   },
+  {
+    name: "below-gate",
+    value: "WORD",
+    about: "stop or mark: what models below a gate of the matrix are in for (as the matrix says)",
+  },
   { name: "results", value: "DIR", about: "folder of the store and the exported files (results)" },
   {
     name: "plugin",
@@ -48,8 +56,15 @@ export function numbersOf(args: Arguments) {
   };
 }
 
+export interface OwnMatrix {
+  /** The matrix, in place of the one that the arguments name. */
+  readonly path?: string;
+  /** Of the matrix as it was read. */
+  readonly change?: (matrix: MatrixFile) => MatrixFile;
+}
+
 /** Plans the matrix that the arguments name. @throws {UserError} as planRun(), and for a file that cannot be read. */
-export async function planOf(args: Arguments, context: Context): Promise<Plan> {
+export async function planOf(args: Arguments, context: Context, own: OwnMatrix = {}): Promise<Plan> {
   const env = await import("./environment.ts");
   const [{ loadRegistry }, { parseMatrix }, { planRun }, { isHubName, locate }] = await Promise.all([
     import("../registry.ts"),
@@ -57,11 +72,12 @@ export async function planOf(args: Arguments, context: Context): Promise<Plan> {
     import("../plan.ts"),
     import("./hub.ts"),
   ]);
-  const path = args.positionals[0]
-    ? env.userPath(args.positionals[0])
-    : join(env.PROJECT, "benchmarks/matrices/demo.json");
-  const read = parseMatrix(env.readUserFile(path, "matrix"), path);
-  const matrix = args.has("allow-leakage") ? { ...read, allowLeakage: true } : read;
+  const { change = (matrix) => matrix } = own;
+  const path = own.path ??
+    (args.positionals[0]
+      ? env.userPath(args.positionals[0])
+      : join(env.PROJECT, "benchmarks/matrices/demo.json"));
+  const matrix = withFlags(change(parseMatrix(env.readUserFile(path, "matrix"), path)), args);
   const model = args.value("model");
   const data = args.value("data") ?? (isHubName(matrix.data ?? "") ? matrix.data : undefined);
   const registry = await loadRegistry(env.PROJECT, args.values("plugin").map(env.userPath));
@@ -86,4 +102,23 @@ export async function planOf(args: Arguments, context: Context): Promise<Plan> {
       engine: env.engine(),
     },
   );
+}
+
+const BELOW = ["stop", "mark"] as const;
+
+/** The matrix as the flags would have it. @throws {UserError} for a word that is none. */
+function withFlags(matrix: MatrixFile, args: Arguments): MatrixFile {
+  const given = args.value("below-gate"), belowGate = BELOW.find((each) => each === given);
+  if (given !== undefined && belowGate === undefined) {
+    throw new UserError(
+      `Cannot run ${matrix.name ?? "the matrix"}: --below-gate is ${JSON.stringify(given)}${
+        suggest(given, BELOW)
+      }`,
+    );
+  }
+  return {
+    ...matrix,
+    ...(args.has("allow-leakage") && { allowLeakage: true }),
+    ...(belowGate && { gates: matrix.gates.map((gate) => ({ ...gate, belowGate })) }),
+  };
 }

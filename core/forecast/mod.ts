@@ -1,12 +1,12 @@
 /** What a plan will take: cells and tokens that the store has not, time, memory, and what its items can find. Computes nothing. */
-import type { ScoreRequest } from "../model.ts";
 import { loadGrowth, type ModelGrowth } from "../growth.ts";
 import { isGradient, planPasses } from "../passes.ts";
+import { capped } from "../sampling.ts";
 import type { Plan, PlannedCell, PlannedModel } from "../plan.ts";
+import type { PlannedRequest } from "../plan_benchmarks.ts";
 import type { ModelScore } from "../plan_scores.ts";
-import type { ModelTraining } from "../plan_tunes.ts";
+import type { ModelTraining } from "../model_trainings.ts";
 import type { Results } from "../results.ts";
-import type { PassSample } from "../scorer.ts";
 import { loadTrained } from "../run_trainings.ts";
 import { createStopping } from "../stopping.ts";
 import type { RunStore } from "../store/store.ts";
@@ -32,6 +32,8 @@ export interface CellsForecast {
   readonly fresh: number;
   /** Of the partial and the fresh. */
   readonly tokens: number;
+  /** Of these, those that the model writes one after another, at most; absent where it writes none. */
+  readonly written?: number;
 }
 
 /** A scorer's passes on one model. */
@@ -163,6 +165,7 @@ function cellsForecast(
   const tokensPerCell = cells[0] ? tokensOf(cells[0], tokenBudget) : 0;
   const left = partial.map(({ cell, done }) => tokensOf(cell, tokenBudget, done));
   const fresh = open.length - partial.length;
+  const written = sum(open.map(({ cell, done }) => writtenOf(cell, done)));
   return {
     benchmark: label,
     tokensPerCell,
@@ -171,6 +174,7 @@ function cellsForecast(
     partial: partial.length,
     fresh,
     tokens: fresh * tokensPerCell + sum(left),
+    ...(written > 0 && { written }),
   };
 }
 
@@ -182,14 +186,29 @@ function tokensOf(
 ): number {
   const isDone = (index: number) => done.has(benchmark.items[index]?.id ?? "");
   const requests = cell.requests();
-  if (model.countTokens) {
+  // What answers share is the backend's to say of those alone that are scored.
+  if (model.countTokens && !("generate" in benchmark.evaluator)) {
     return model.countTokens(requests, { tokenBudget, skip: (indices) => indices.every(isDone) });
   }
   return sum(requests.map((request, index) => isDone(index) ? 0 : lengthOf(request)));
 }
 
+/** Tokens that are written in a cell at most, without items that are done; of each text all but the last are run. */
+function writtenOf(
+  { benchmark: { evaluator, items }, ...cell }: PlannedCell,
+  done: ReadonlySet<string>,
+): number {
+  if (!("generate" in evaluator)) return 0;
+  return sum(
+    cell.requests().map(({ maxNewTokens = 1 }, index) =>
+      done.has(items[index]?.id ?? "") ? 0 : maxNewTokens - 1
+    ),
+  );
+}
+
 function scoringForecast({ score, input, key }: ModelScore, store: RunStore): ScoringForecast {
-  const passes = planPasses(score.scorer, input), stored = store.numbers(key) !== undefined;
+  const passes = capped(planPasses(score.scorer, input), score.sampling),
+    stored = store.numbers(key) !== undefined;
   const tokens = (backward: boolean) =>
     stored ? 0 : sum(
       passes.filter(({ observe }) => observe.some(isGradient) === backward)
@@ -238,9 +257,13 @@ function trainingForecast(
   };
 }
 
-/** Tokens that are run: the last of a continuation is only predicted. */
-function lengthOf({ prompt, continuations = [] }: ScoreRequest | PassSample): number {
-  return continuations.reduce((all, ids) => all + ids.length - 1, prompt.length);
+/** Tokens that are run, of a text that is written at most: the last of a continuation or text is only predicted. */
+function lengthOf(
+  { prompt, continuations = [], maxNewTokens = 1 }:
+    & Pick<PlannedRequest, "prompt" | "maxNewTokens">
+    & Partial<Pick<PlannedRequest, "continuations">>,
+): number {
+  return continuations.reduce((all, ids) => all + ids.length - 1, prompt.length + maxNewTokens - 1);
 }
 
 function sum(values: readonly number[]): number {

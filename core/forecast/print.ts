@@ -52,6 +52,7 @@ function cellsTable(model: ModelForecast, width: number): string[] {
   const { benchmarks, scoring, sharing, draws } = model;
   const total = (of: (each: ModelForecast["benchmarks"][number]) => number) =>
     benchmarks.reduce((sum, each) => sum + of(each), 0);
+  const written = total((each) => each.written ?? 0);
   const rows = benchmarks.map((each) => [
     each.benchmark,
     ...[each.tokensPerCell, each.cells, each.complete, each.partial, each.partial + each.fresh, each.tokens]
@@ -84,6 +85,14 @@ function cellsTable(model: ModelForecast, width: number): string[] {
         : "Tokens of the encoded prompts and answers; the backend does not say what it shares, so nothing is",
       width,
     ),
+    ...(written > 0
+      ? indented(
+        `At most ${
+          numberText(written)
+        } of them are written by the model one after another, each some six times as long as the rate of scored tokens says`,
+        width,
+      )
+      : []),
   ];
 }
 

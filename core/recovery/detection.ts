@@ -34,66 +34,27 @@ export function auroc(scores: ArrayLike<number>, positive: ArrayLike<number>): n
   return meant === 0 || others === 0 ? undefined : (rankSum - meant * (meant + 1) / 2) / (meant * others);
 }
 
-/** The k highest scores, of equal ones the first. */
-export function highest(scores: ArrayLike<number>, k: number): number[] {
-  return Array.from({ length: scores.length }, (_, i) => i)
-    .sort((a, b) => scores[b]! - scores[a]! || a - b).slice(0, k);
+/** What units that were selected have to do with those that are meant. */
+export interface Detection {
+  /** Units that were selected, and how many of them are decoys. */
+  readonly selected: number;
+  readonly decoys: number;
+  /** Share of the selected that are meant; undefined where none is selected. */
+  readonly precision: number | undefined;
+  /** Share of the meant that are selected; undefined where none is meant. */
+  readonly recall: number | undefined;
 }
 
-/** Share of the selected that are meant; undefined where none is selected. */
-export function precision(selected: readonly number[], positive: ArrayLike<number>): number | undefined {
-  return selected.length === 0 ? undefined : hits(selected, positive) / selected.length;
-}
-
-/** Share of the meant that are selected; undefined where none is meant. */
-export function recall(selected: readonly number[], positive: ArrayLike<number>): number | undefined {
-  const meant = Array.from(positive).filter((each) => each === 1).length;
-  return meant === 0 ? undefined : hits(selected, positive) / meant;
-}
-
-function hits(selected: readonly number[], positive: ArrayLike<number>): number {
-  return selected.filter((i) => positive[i] === 1).length;
-}
-
-/**
- * Which scores are larger than chance makes them, over all groups and units at once: score minus its mean over the dealings of the groups to
- * the items, over its standard deviation, against the largest such value of each dealing (the max-T procedure of Westfall and Young, 1993).
- * The observed dealing counts among them, so that where groups mean nothing, anything at all is called in at most 1 - `level` of cases.
- *
- * @param observed [groups][units]
- * @param shuffled [shuffles][groups][units], scores after the groups were dealt to the items anew; at least 19 for a level of 0.95
- * @returns [groups], the indices of the units that are called. A unit whose score no dealing changes is never called.
- */
-export function called(
-  observed: readonly Float64Array[],
-  shuffled: readonly (readonly Float64Array[])[],
-  level = 0.95,
-): readonly (readonly number[])[] {
-  const all = [observed, ...shuffled];
-  const moments = observed.map((scores, g) =>
-    Array.from(scores, (_, k) => {
-      const mean = all.reduce((sum, each) => sum + each[g]![k]!, 0) / all.length;
-      const square = all.reduce((sum, each) => sum + (each[g]![k]! - mean) ** 2, 0) / all.length;
-      // What is left of rounding is no deviation.
-      return { mean, deviation: square > 1e-20 * mean ** 2 ? Math.sqrt(square) : 0 };
-    })
-  );
-  const standard = (value: number, { mean, deviation }: Moments) =>
-    deviation === 0 ? 0 : (value - mean) / deviation;
-  const largest = all.map((groups) =>
-    groups.reduce(
-      (most, scores, g) =>
-        scores.reduce((m, value, k) => Math.max(m, standard(value, moments[g]![k]!)), most),
-      0,
-    )
-  ).sort((a, b) => a - b);
-  const threshold = largest[Math.ceil(level * all.length) - 1]!;
-  return observed.map((scores, g) =>
-    Array.from(scores.keys()).filter((k) => standard(scores[k]!, moments[g]![k]!) > threshold)
-  );
-}
-
-interface Moments {
-  readonly mean: number;
-  readonly deviation: number;
+/** @param selected names of units, as `meant` and `decoys` have them; one that stands twice counts once. */
+export function detect(
+  selected: Iterable<string>,
+  { meant, decoys }: { readonly meant: ReadonlySet<string>; readonly decoys: ReadonlySet<string> },
+): Detection {
+  const own = new Set(selected), hits = own.intersection(meant).size;
+  return {
+    selected: own.size,
+    decoys: own.intersection(decoys).size,
+    precision: own.size === 0 ? undefined : hits / own.size,
+    recall: meant.size === 0 ? undefined : hits / meant.size,
+  };
 }

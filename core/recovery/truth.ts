@@ -13,7 +13,7 @@ const Target = z.strictObject({
   name: z.string().min(1),
   /** The cluster whose value is an item's group: "country". */
   groupBy: z.string().min(1),
-  /** The cluster within which groups are dealt anew to see what chance makes: questions that differ by their group alone. Default none. */
+  /** The cluster within which questions differ by their group alone; for readers, nothing here goes by it. */
   within: z.string().optional(),
   /** Benchmarks by the sets that scorers name; the data is in the folder `data` beside the model's. */
   sets: z.record(

@@ -13,7 +13,16 @@ export function claimTitle(
 
 /** What is claimed: "exact_match of fables_food under food silenced, less than under random (20 sets)". */
 export function claimText({ hypothesis, metric, sets }: HypothesisResult): string {
-  const { treatment, control, benchmark, direction, margin, guard } = hypothesis;
+  const { treatment, control, benchmark, direction, margin, guard, beyond } = hypothesis;
+  if (beyond !== undefined) {
+    const way = {
+      less: "falls further than",
+      greater: "rises further than",
+      either: "changes otherwise than",
+    };
+    const by = margin === undefined ? "" : `, margin ${unit(margin, metric)}`;
+    return `${metric.name} of ${benchmark} under ${treatment} ${way[direction]} on ${beyond}${by}`;
+  }
   const against = sets ? `${control} (${sets.count} sets)` : control;
   const by = margin === undefined ? "" : ` by ${unit(margin, metric)}`;
   const way = guard
@@ -50,6 +59,8 @@ function testText({ hypothesis: { guard, direction }, sets, difference }: Hypoth
     ? "the larger of sign flip and sets"
     : difference.signFlip
     ? "sign flip"
+    : difference.method === "mover"
+    ? "two independent changes"
     : difference.method === "seeds t"
     ? "t over seeds and items"
     : "bound, no item having changed otherwise than others";
@@ -84,6 +95,24 @@ export function sealText({ hypotheses, run: { sealed } }: Results): string | und
   return sealed.cells === 0
     ? `Hypotheses ${hash}, sealed before the first of ${sealed.of} cells was computed`
     : `Hypotheses ${hash}, first seen when ${sealed.cells} of ${sealed.of} cells had been computed: not sealed before the data`;
+}
+
+/**
+ * What models reached at the gates, a sentence without its period each: "exact_match of blend untouched is 24.1 [20.1, 28.6] on smol, 35 or more
+ * was asked: not identifiable, and general silenced was not run".
+ */
+export function gateTexts({ gates = [], models }: Pick<Results, "gates" | "models">): string[] {
+  return gates.map(({ model, benchmark, metric, atLeast, belowGate, treatments, estimate, open }) => {
+    const on = models.length > 1 ? ` on ${model}` : "";
+    const what = `${metric.name} of ${benchmark} untouched is ${estimateText(estimate, metric)}${on}, ${
+      figure(atLeast, metric)
+    } or more was asked`;
+    const names = treatments.join(", "), were = treatments.length === 1 ? "was" : "were";
+    if (open) return `${what}: identifiable`;
+    return `${what}: not identifiable, and ${names} ${were} ${
+      belowGate === "stop" ? "not run" : "run all the same, so their figures show no more than noise may"
+    }`;
+  });
 }
 
 /** The smallest effect stands in the reason as a plain number; percent where the metric is in percent. */

@@ -5,6 +5,7 @@ import type { Sample } from "../evaluator.ts";
 import { safeName } from "../plan.ts";
 import type { Results } from "../results.ts";
 import type { RunStore } from "../store/store.ts";
+import { loadScores } from "../unit_scores.ts";
 import { type Found, foundIn, unitsFile } from "./found.ts";
 import { curvedCells, curvesCsv, curvesSvg } from "./curves.ts";
 import { differencesCsv, differencesSvg } from "./forest.ts";
@@ -37,7 +38,11 @@ export async function exportRun(store: RunStore, id: string, folder: string): Pr
     files.set(name, () => jsonLines(store.samples(cell.key)));
   }
   for (const [found, name] of unitsNames(results)) {
-    files.set(name, () => prettyJson(unitsFile(found, results, (key) => store.numbers(key)?.about)));
+    const sources = {
+      madeOf: (key: string) => store.numbers(key)?.about,
+      scores: (key: string) => loadScores(store, key),
+    };
+    files.set(name, () => prettyJson(unitsFile(found, results, sources)));
   }
   files.set("report.md", () => reportMarkdown(results));
   files.set("table.tex", () => tableTex(results));

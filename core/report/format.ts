@@ -66,3 +66,6 @@ export const counted = (number: number, noun: string) => `${count(number)} ${nou
 
 /** "1,200". */
 export const count = (number: number) => number.toLocaleString("en");
+
+/** With a capital letter first. */
+export const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);

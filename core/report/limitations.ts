@@ -1,6 +1,7 @@
 /** What the numbers of a run cannot bear, each with its number; nothing is said that the results do not show. */
 import { provenanceNotes } from "../provenance/notes.ts";
 import { type CellResult, type MetricResult, type Results, UNTOUCHED } from "../results.ts";
+import { gateTexts } from "./claims.ts";
 import { count, counted, estimateText, figure } from "./format.ts";
 import { primaryOf } from "./grid.ts";
 import { levelText } from "./level.ts";
@@ -19,6 +20,9 @@ export function limitations(results: Results): string[] {
     ...(results.reportable
       ? []
       : [`Not reportable: only the first ${results.limit} items of each benchmark were used (--limit)`]),
+    ...leftOutText(results),
+    ...(results.reportable ? cutText(results) : []),
+    ...gateTexts({ ...results, gates: (results.gates ?? []).filter(({ open }) => !open) }),
     ...provenanceNotes(results),
     ...(results.provenance === undefined
       ? [
@@ -33,6 +37,23 @@ export function limitations(results: Results): string[] {
     ...seedLimits(results),
     ...differenceLimits(results),
   ];
+}
+
+/** "normad and mrpc were left out, for their data was not there". */
+export function leftOutText({ leftOut = [] }: Pick<Results, "leftOut">): string[] {
+  if (leftOut.length === 0) return [];
+  return [
+    `${leftOut.join(", ")} ${leftOut.length === 1 ? "was" : "were"} left out, with every hypothesis about ${
+      leftOut.length === 1 ? "it" : "them"
+    }: the data was not there`,
+  ];
+}
+
+/** "Of qnli only the first 2,000 of 21,852 items were asked". */
+function cutText({ benchmarks }: Results): string[] {
+  return benchmarks.filter(({ items }) => items.effective < items.original).map(({ label, items }) =>
+    `Of ${label} only the first ${count(items.effective)} of ${count(items.original)} items were asked`
+  );
 }
 
 function modelLimits({ models }: Results): string[] {

@@ -1,18 +1,20 @@
 /** report.md: the table, every metric, and what it takes to make the numbers again. */
 import type { CellResult, Results, SetRecord, TrainedRecord } from "../results.ts";
 import { provenanceNotes } from "../provenance/notes.ts";
-import { claimText, claimTitle, evidenceTexts, familiesText } from "./claims.ts";
+import { claimText, claimTitle, evidenceTexts, familiesText, gateTexts } from "./claims.ts";
 import { areaText, curvedCells, curveHeading, curveRows, CURVES_NOTE } from "./curves.ts";
-import { foundIn, foundName, foundText } from "./found.ts";
-import { countText, estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
+import { foundIn, foundName, foundText, unitsKind } from "./found.ts";
+import { capital, countText, estimateText, metricText, pText, sizeText, spreadText } from "./format.ts";
 import { gridsOf } from "./grid.ts";
 import { legendText } from "./legend.ts";
 import { labelledCells, labelRows, LABELS_NOTE } from "./labels.ts";
 import { levelText } from "./level.ts";
 import { limitations } from "./limitations.ts";
+import { escape, rows } from "./markdown_rows.ts";
 import { methodsText } from "./methods.ts";
 import { editsText } from "./methods_treatments.ts";
 import { testOf } from "./tests.ts";
+import { OVERLAP_NOTE, overlapRows, placeRows } from "./unit_tables.ts";
 import { acquiescenceText, scaledCells, SCALES_NOTE, scaleText, scaleTitle, verdictText } from "./scales.ts";
 
 /** The whole file. Nothing that varies from run to run is in it. */
@@ -23,7 +25,7 @@ export function reportMarkdown(results: Results): string {
     results.reportable
       ? ""
       : `**Not reportable: only the first ${results.limit} items of each benchmark were used (\`--limit\`).**`,
-    ...provenanceNotes(results).map((note) => `**${escape(note)}.**`),
+    ...[...gateTexts(results), ...provenanceNotes(results)].map((note) => `**${escape(note)}.**`),
     ...grids.flatMap((grid) => [
       `## Model ${escape(grid.model)}`,
       rows([
@@ -42,6 +44,7 @@ export function reportMarkdown(results: Results): string {
     ...curvesParts(results),
     ...scalesParts(results),
     ...(labelledCells(results).length > 0 ? ["## Labels", rows(labelRows(results)), `${LABELS_NOTE}.`] : []),
+    ...unitsParts(results),
     "## Every metric",
     everyMetric(results),
     "## Methods",
@@ -81,7 +84,7 @@ function curvesParts(results: Results): string[] {
       `${escape(curveHeading(each, results))}: ${areaText(each)}.`,
       rows(curveRows(each)),
     ]),
-    `${CURVES_NOTE[0]?.toUpperCase()}${CURVES_NOTE.slice(1)}.`,
+    `${capital(CURVES_NOTE)}.`,
   ];
 }
 
@@ -103,6 +106,21 @@ function scalesParts(results: Results): string[] {
     "## Scales",
     rows([["Model", "Benchmark", "Treatment", "Axis", "Value", "Verdict"], ...lines]),
     `${capital(SCALES_NOTE)}.`,
+  ];
+}
+
+/** Where found units are, and what their sets share. */
+function unitsParts(results: Results): string[] {
+  const places = placeRows(results), overlaps = overlapRows(results);
+  if (places.length === 0) return [];
+  const kind = unitsKind(foundIn(results).map(({ record }) => record));
+  return [
+    `## ${capital(kind)}`,
+    "Units selected, layer by layer.",
+    rows(places),
+    ...(overlaps.length === 0
+      ? []
+      : ["What sets share, beside what chance would.", rows(overlaps), `${OVERLAP_NOTE}.`]),
   ];
 }
 
@@ -269,22 +287,4 @@ function partsText({ cells }: Results): string {
 
 function hashNote({ sha256, expected }: Results["benchmarks"][number]["files"][number]): string {
   return expected === null || expected === sha256 ? "" : ` (the benchmark was written for \`${expected}\`)`;
-}
-
-function rows(lines: readonly (readonly string[])[]): string {
-  const [head = [], ...body] = lines.map((line) => `| ${line.map(escape).join(" | ")} |`);
-  return [head, `|${" --- |".repeat(lines[0]?.length ?? 0)}`, ...body].join("\n");
-}
-
-/** A bar would end the cell, a line end the row. */
-function escape(text: string): string {
-  return text.replaceAll("|", "\\|").replaceAll("\n", "<br>").replaceAll(
-    /([*_`<>](?!br>))/g,
-    (mark) => mark === ">" ? mark : `\\${mark}`,
-  )
-    .replaceAll("\\<br>", "<br>");
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -107,6 +107,7 @@ const METHODS: Readonly<Record<Estimate["method"], string>> = {
     "Tango's score interval with the effective number of pairs and Student's quantile, over clusters",
   "cluster t": "Student's t with the error (CR2) and the degrees of freedom of the clusters",
   "seeds t": "Student's t over seeds and clusters both",
+  mover: "recovered from the intervals of two changes of different items (Zou and Donner)",
   bound: "an exact bound on the share of clusters that behave otherwise, where all clusters changed alike",
   constant: "none, all values being equal",
 };

@@ -1,11 +1,12 @@
 /** The table that a run ends with on the terminal. */
 import type { Results } from "../results.ts";
 import { provenanceNotes } from "../provenance/notes.ts";
-import { claimText, claimTitle, evidenceTexts, sealText } from "./claims.ts";
+import { claimText, claimTitle, evidenceTexts, gateTexts, sealText } from "./claims.ts";
 import { areaText, curvedCells, curveHeading, CURVES_NOTE, pointsText } from "./curves.ts";
 import { foundIn, foundName, foundText } from "./found.ts";
 import { type Grid, type GridRow, gridsOf } from "./grid.ts";
 import { legendText } from "./legend.ts";
+import { leftOutText } from "./limitations.ts";
 import { acquiescenceText, scaledCells, SCALES_NOTE, scaleText, scaleTitle, verdictText } from "./scales.ts";
 
 export interface TableOptions {
@@ -36,6 +37,8 @@ export function table(results: Results, { colour, width }: TableOptions): string
     ...(curves.length > 0 ? [CURVES_NOTE] : []),
     ...(scales.length > 0 ? [SCALES_NOTE] : []),
     ...foundIn(results).map((found) => `${foundName(found, results)}: ${foundText(found)}`),
+    ...gateTexts(results),
+    ...leftOutText(results),
     ...provenanceNotes(results),
     ...(results.reportable
       ? []

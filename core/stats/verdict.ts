@@ -22,6 +22,8 @@ export interface Hypothesis {
   /** What the treatment is compared with: the untouched model, or a control. */
   readonly control: string;
   readonly benchmark: string;
+  /** A benchmark of other items on which the metric is to change less. */
+  readonly beyond?: string;
   readonly metric: string;
   /** Which way the change goes; of a guard, "greater" says that it does not fall by the margin, "less" that it does not rise by it. */
   readonly direction: "greater" | "less" | "either";

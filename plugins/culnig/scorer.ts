@@ -8,10 +8,18 @@
  *     general     = sum over countries of country/c
  *     names/c     = S(names)[k,c] / N(names);   names = the sum over its countries
  *
- * These are the groups of its scores. What the paper selects by them, a matrix writes down (benchmarks/matrices/culnig.json): of group
- * "general" the first 1 % of all mlp.gate, and apart from them the first 0.2 % of all attn.q, k and v, each `without` the first 1 % by
- * "names"; for a country the first 0.3 % of gate, q, k and v by "country/c", without the first 1 % by "names/c", and `standout` by 0.5 among
- * "country/".
+ * These are the groups of its scores. What the paper selects by them is selection(), and a matrix writes it down
+ * (benchmarks/matrices/culnig.json): of group "general" the first 1 % of all mlp.gate, and apart from them the first 0.2 % of all attn.q, k and
+ * v, each `without` the first 1 % by "names"; for a country the first 0.3 % of gate, q, k and v by "country/c", without the first 1 % by
+ * "names/c" (by "names" where these are not of that country), and `standout` by 0.5 among "country/".
+ *
+ * Their standard errors, with v the variance of w about the mean of its country, pooled over the countries of a set:
+ *
+ *     se(country/c)^2 = n_c(items) v(items) / N(items)^2 + n_c(control) v(control) / N(control)^2;   se(general)^2 = the sum over countries
+ *
+ * that is, as if w varied alike in all countries and every sample were independent; squares are kept over all countries, so that the
+ * sums of a big model fit. Items and their control answer the same questions and go together, which makes this too large a little; a question
+ * asked with several options makes it too small.
  *
  * Source: Yamamoto, Kumon, Bollegala and Yanaka, arXiv 2510.08284, and their program (github.com/ynklab/CULNIG, MIT). Units are called
  * country-associated: that silencing them lowers a score says nothing about where a culture is.
@@ -29,10 +37,12 @@ import {
   type Pooled,
   sampleOf,
   type ScoredItem,
+  type Site,
   SITES,
   type Tap,
   tapsAt,
   UserError,
+  varianceWithin,
 } from "../../core/mod.ts";
 
 const params = z.strictObject({
@@ -43,6 +53,10 @@ const params = z.strictObject({
   paperCompat: z.boolean().default(false),
 });
 
+const ATTENTION: readonly Site[] = ["attn.q", "attn.k", "attn.v"];
+/** Shares and the distance of the paper and its program: of MLP and of attention, of a country's, of names; z. */
+const PAPER = { mlp: 0.01, attention: 0.002, country: 0.003, names: 0.01, z: 0.5 } as const;
+
 export const culnig = defineScorer({
   name: "culnig",
   version: "1",
@@ -51,6 +65,24 @@ export const culnig = defineScorer({
   params,
   sets: ["items"],
   optionalSets: ["control", "names"],
+  selection({ params, items: { names } }, group) {
+    const pool = (wanted: readonly Site[]) => params.sites.filter((site) => wanted.includes(site));
+    const isNamed = group !== undefined && names?.some((item) => item.group === group);
+    const without = names &&
+      { without: { group: isNamed ? `names/${group}` : "names", top: PAPER.names } };
+    const pools = group === undefined
+      ? [
+        { top: PAPER.mlp, sites: pool(["mlp.gate"]), group: "general" },
+        { top: PAPER.attention, sites: pool(ATTENTION), group: "general" },
+      ]
+      : [{
+        top: PAPER.country,
+        sites: pool(["mlp.gate", ...ATTENTION]),
+        group: `country/${group}`,
+        standout: { z: PAPER.z, among: "country/" },
+      }];
+    return pools.filter(({ sites }) => sites.length > 0).map((select) => ({ ...select, ...without }));
+  },
   passes({ params: { sites, objective, paperCompat }, items, model }) {
     const pass = (name: string, of: readonly ScoredItem[]): Pass => ({
       name,
@@ -63,6 +95,7 @@ export const culnig = defineScorer({
         padding: paperCompat ? "zero" : "skip",
       })),
       ...(objective === "probability" && { weight: "objective" }),
+      squares: "pass",
     });
     const { items: own = [], control, names } = items;
     return [
@@ -100,6 +133,37 @@ export const culnig = defineScorer({
       ...[...country].map(([group, scores]) => [`country/${group}`, scores] as const),
       ...names ? [["names", total(named)] as const] : [],
       ...[...named].map(([group, scores]) => [`names/${group}`, scores] as const),
+    ]);
+  },
+  errors(pooled, { params: { sites }, items: { control, names }, model }) {
+    const taps = tapsAt(sites, model.info.layers), all = control ? ["items", "control"] : ["items"];
+    const variances = new Map(
+      [...all, ...names ? ["names"] : []].map((pass) => [
+        pass,
+        new Map(taps.map((tap) => [tap, varianceWithin(pooled, pass, tap)])),
+      ]),
+    );
+    if ([...variances.values()].some((byTap) => byTap.get(taps[0]!) === undefined)) return undefined;
+    /** Of sums of a pass over so many of its samples, over the number of all. */
+    const share = (pass: string, tap: Tap, n: number) => {
+      const times = n / pooled.count(pass) ** 2;
+      return variances.get(pass)!.get(tap)!.map((variance) => times * variance);
+    };
+    const errors = (passes: readonly string[], countOf: (pass: string) => number) =>
+      new Map(
+        taps.map((tap) => [
+          tap,
+          summed(passes.map((pass) => share(pass, tap, countOf(pass)))).map(Math.sqrt),
+        ]),
+      );
+    const countIn = (group: string) => (pass: string) => pooled.at(pass, group, taps[0]!).n;
+    return new Map([
+      ["general", errors(all, pooled.count)],
+      ...pooled.groups("items").map((group) => [`country/${group}`, errors(all, countIn(group))] as const),
+      ...names ? [["names", errors(["names"], pooled.count)] as const] : [],
+      ...(names ? pooled.groups("names") : []).map((group) =>
+        [`names/${group}`, errors(["names"], countIn(group))] as const
+      ),
     ]);
   },
 });

@@ -15,6 +15,7 @@ import { z } from "zod";
 import {
   defineScorer,
   deviationOf,
+  errorsOfMeans,
   groupIn,
   meanOf,
   type Pass,
@@ -60,5 +61,12 @@ export const activationContrast = defineScorer({
       const deviation = deviationOf([positive, negative]);
       return difference.map((value, k) => ratio(value, deviation[k]!));
     });
+  },
+  errors(pooled, { params: { sites, standardise }, model }) {
+    if (standardise) return undefined;
+    return errorsOfMeans(pooled.groups("positive"), tapsAt(sites, model.info.layers), (group, tap) => [
+      pooled.at("positive", group, tap),
+      pooled.at("negative", groupIn(pooled, "negative", group), tap),
+    ]);
   },
 });

@@ -16,6 +16,7 @@
 import { z } from "zod";
 import {
   defineScorer,
+  errorsOfMeans,
   groupIn,
   meanOf,
   type Pass,
@@ -71,5 +72,11 @@ export const gradientProduct = defineScorer({
       const control = meanOf(pooled.at("control", groupIn(pooled, "control", group), tap));
       return score.map((value, k) => value - control[k]!);
     });
+  },
+  errors(pooled, { params: { sites }, items, model }) {
+    return errorsOfMeans(pooled.groups("items"), tapsAt(sites, model.info.layers), (group, tap) => [
+      pooled.at("items", group, tap),
+      ...items.control ? [pooled.at("control", groupIn(pooled, "control", group), tap)] : [],
+    ]);
   },
 });

@@ -12,6 +12,11 @@ export function cellPath(run: string, key: string): string {
   return `${runPath(run)}/cells/${encodeURIComponent(key)}`;
 }
 
+/** Address of the page of a run's units. */
+export function unitsPath(run: string): string {
+  return `${runPath(run)}/units`;
+}
+
 export function NotReportable() {
   return <span class="badge" title="Run under --limit: its numbers must not be quoted">not reportable</span>;
 }

@@ -1,6 +1,7 @@
 /** One run: its matrix as a heat map, and how the numbers were made. */
 import {
   type CellResult,
+  gateTexts,
   hasLeak,
   leakOf,
   type MetricResult,
@@ -37,7 +38,7 @@ export function RunPage({ results }: { readonly results: Results }) {
           part of the data. These numbers must not be quoted.
         </p>
       )}
-      {provenanceNotes(results).map((note) => <p class="note">{note}.</p>)}
+      {[...gateTexts(results), ...provenanceNotes(results)].map((note) => <p class="note">{note}.</p>)}
       {results.models.map((model, at) => (
         <HeatMap
           results={results}

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import blend from "../../benchmarks/blend.ts";
-import { type ChoiceItem, findFiles, type FoundFile, UserError } from "../../core/mod.ts";
+import { type ChoiceItem, findFiles, type FoundFile, sampleOf, UserError } from "../../core/mod.ts";
 import { needs, SHARED_DATA } from "../support.ts";
 
 type Answers = readonly (readonly [number, ...string[]])[];
@@ -131,6 +131,38 @@ Deno.test("blend names file and question when a country lacks it, and the field 
   );
 });
 
+Deno.test("blend as a cloze asks the question alone, and its answers are the texts that were the options", () => {
+  const files = oneQuestion({}, "What is a snack in PLACE? (Provide Arabic (e.g., 1) only.)");
+  const [letters] = inCountry(files, "US"), [cloze] = inCountry(files, "US", { format: "cloze" });
+  const { options } = doc(letters);
+  assert(content(cloze).startsWith("What is a snack in the US?\n"), content(cloze));
+  for (const option of options) assert(!content(cloze).includes(option), content(cloze));
+  assertEquals([cloze!.continuations, cloze!.labels, doc(cloze).options], [options, options, options]);
+  assertEquals([cloze!.gold, cloze!.content, cloze!.role], [letters!.gold, letters!.content, letters!.role]);
+  assertEquals([cloze!.id, cloze!.clusters], [`${letters!.id}/cloze`, letters!.clusters]);
+  assertEquals([cloze!.oneToken, "prefill" in cloze!.prompt], [undefined, false]);
+  assertEquals(blend.metric(blend.params.parse({ format: "cloze" })), "acc_norm");
+});
+
+Deno.test("blend as a cloze under answers_only keeps the request to answer and nothing of the question", () => {
+  const files = oneQuestion({});
+  const [usual] = inCountry(files, "UK", { format: "cloze" });
+  const [bare] = inCountry(files, "UK", { format: "cloze", ask: "answers_only" });
+  assertEquals(`What is a snack in the UK?\n${content(bare)}`, content(usual));
+  assertEquals(bare!.continuations, usual!.continuations);
+  const [plain] = inCountry(files, "UK", { format: "cloze", ask: "answers_only", chat: false });
+  assertEquals(plain!.prompt, { kind: "text", text: `${content(bare)}\nAnswer:` });
+  assertEquals(plain!.continuations, usual!.continuations.map((text) => ` ${text}`));
+});
+
+Deno.test("blend reads letters as nothing, so that earlier results are found, and refuses orders of what a cloze does not show", () => {
+  assertEquals(JSON.stringify(blend.params.parse({ format: "letters" })), JSON.stringify(defaults));
+  for (const params of [{ orders: "cyclic" }, { order: "alphabetical" }]) {
+    const { success } = blend.params.safeParse({ format: "cloze", ...params });
+    assert(!success, JSON.stringify(params));
+  }
+});
+
 let real: Record<string, FoundFile> | undefined;
 const loadReal = (params: unknown) =>
   blend.load(real ??= findFiles(SHARED_DATA, blend.files(defaults), blend), blend.params.parse(params));
@@ -215,11 +247,22 @@ for (const params of [{}, { topics: "all", filter: "loose" }, { topics: "all", f
 }
 
 Deno.test({
+  name: "blend asks about some countries alone, the same items",
+  ...needs("shared"),
+  fn() {
+    const all = loadReal({}), countries = ["Spain", "US"];
+    const own = all.filter(({ clusters }) => countries.includes(clusters.country!));
+    assertEquals(new Set(loadReal({ countries }).map(({ id }) => id)), new Set(own.map(({ id }) => id)));
+    assert(own.length > 40 && own.length < all.length / 4);
+  },
+});
+
+Deno.test({
   name: "blend under cyclic shows each question in four rotations, the right option once at each letter",
   ...needs("shared"),
   fn() {
     const seeded = loadReal({});
-    const cyclic = loadReal({ order: "cyclic" });
+    const cyclic = loadReal({ orders: "cyclic" });
     assertEquals(cyclic.length, 4 * seeded.length);
     for (const [i, item] of seeded.entries()) {
       const four = cyclic.slice(4 * i, 4 * i + 4);
@@ -249,5 +292,26 @@ Deno.test({
     }
     const test = loadReal({ filter: "loose" }).map(({ id }) => id);
     assertEquals(test, items.filter(({ role }) => role === "report").map(({ id }) => id));
+  },
+});
+
+Deno.test({
+  name:
+    "blend as a cloze suits the scorer's objective over answers of several tokens, with and without the question",
+  ...needs("shared"),
+  fn() {
+    for (const ask of ["question", "answers_only"]) {
+      const items = loadReal({ format: "cloze", ask, topics: "neuron" });
+      assertEquals(items.length, loadReal({ topics: "neuron" }).length);
+      for (const item of items) {
+        // Tokens stand in for those of a model: one a character.
+        const continuations = item.continuations.map((text) => [...text].map((c) => c.codePointAt(0)!));
+        const sample = sampleOf({ ...item, group: item.clusters.country!, prompt: [1], continuations }, {
+          objective: "cloze",
+        });
+        assertEquals([sample.answer, sample.continuations], [item.gold, continuations]);
+        assertEquals(new Set(item.continuations).size, 4);
+      }
+    }
   },
 });

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import blend from "../../benchmarks/blend.ts";
 import countryRc from "../../benchmarks/country_rc.ts";
 import { type ChoiceItem, findFiles, type FoundFile, UserError } from "../../core/mod.ts";
 import { printItems } from "../../core/provenance/made_of.ts";
@@ -62,8 +63,11 @@ Deno.test("country_rc has 25 passages a part, each about 8 countries in 4 wordin
   for (const [items, role, from] of [[localise, "localise", 0], [report, "report", 25]] as const) {
     assertEquals(items.length, ITEMS);
     const ids = new Set<string>();
-    for (const { id, role: kept, clusters } of items) {
-      assertEquals([kept, id], [role, `${clusters.question}/${clusters.country}/${clusters.template}`]);
+    for (const item of items) {
+      const { id, role: kept, clusters } = item, { country } = docOf(item);
+      assertEquals([kept, id], [role, `${clusters.question}/${country}/${clusters.template}`]);
+      // BLEnD's spelling.
+      assertEquals(clusters.country, ({ "South Korea": "South_Korea", USA: "US" })[country] ?? country);
       ids.add(id);
     }
     const wanted = Array.from(
@@ -75,6 +79,12 @@ Deno.test("country_rc has 25 passages a part, each about 8 countries in 4 wordin
   assertEquals(all.map(({ id }) => id), [...localise, ...report].map(({ id }) => id));
   assertEquals(new Set(all.map(({ role }) => role)), new Set(["report"]));
   assertEquals(load({ templates: [3, 0] }).length, ITEMS / 2);
+});
+
+Deno.test("country_rc's clusters are countries of blend's, so that scores by country of the two can be paired", () => {
+  const theirs = blend.files(blend.params.parse({})).map(({ key }) => key);
+  const own = new Set(all.map(({ clusters }) => clusters.country!));
+  assertEquals([own.size, [...own].filter((name) => !theirs.includes(name))], [8, []]);
 });
 
 Deno.test("country_rc has the country in every passage, a second one in ids 15 to 24 and 40 to 49 alone, and nothing left to fill in", () => {
@@ -233,7 +243,7 @@ Deno.test("country_rc needs no file for its own passages, and names file and fie
 
 Deno.test("country_rc says in one line what is wrong with its params", () => {
   const refused: readonly (readonly [Record<string, unknown>, string])[] = [
-    [{ items: "publishd" }, 'unknown value "publishd", wanted "own" or "published" at items'],
+    [{ items: "publishd" }, 'unknown value "publishd" at items, did you mean "published"'],
     [{ part: "reprot" }, 'unknown value "reprot" at part, did you mean "report"'],
     [{ templates: [4] }, "at templates[0]"],
     [{ templates: [] }, "empty list at templates, wanted one entry or more"],

@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import commonsenseQa from "../../benchmarks/commonsense_qa.ts";
 import qnli from "../../benchmarks/qnli.ts";
+import rte from "../../benchmarks/rte.ts";
 import { type ChoiceItem, findFiles, sha256, type Tokenizer } from "../../core/mod.ts";
 import { multipleChoice } from "../../plugins/nlu/multiple_choice.ts";
 import goldens from "../goldens/lm_eval_prompts.json" with { type: "json" };
@@ -11,11 +12,14 @@ const LOADERS = {
   commonsense_qa: () =>
     commonsenseQa.load(findFiles(SHARED_DATA, commonsenseQa.files(csqaParams), commonsenseQa), csqaParams),
   qnli: () => qnli.load(findFiles(SHARED_DATA, qnli.files(qnliParams), qnli), qnliParams),
+  rte: () => rte.load(findFiles(SHARED_DATA, rte.files(rteParams), rte), rteParams),
 };
 const csqaParams = commonsenseQa.params.parse({ protocol: "lm-eval" });
 const qnliParams = qnli.params.parse({ protocol: "lm-eval" });
+const rteParams = rte.params.parse({ protocol: "lm-eval" });
+const NAMES = ["commonsense_qa", "qnli", "rte"] as const;
 
-for (const name of ["commonsense_qa", "qnli"] as const) {
+for (const name of NAMES) {
   Deno.test({
     name: `${name} sends the harness's prompts, continuations and targets for every document`,
     ...needs("shared"),
@@ -36,7 +40,7 @@ for (const name of ["commonsense_qa", "qnli"] as const) {
   });
 }
 
-for (const name of ["commonsense_qa", "qnli"] as const) {
+for (const name of NAMES) {
   Deno.test({
     name: `${name} logs documents and targets with the harness's hashes`,
     ...needs("shared"),

@@ -1,6 +1,6 @@
 /** What every scorer owes, asked of each that the registry finds, at its default params, on the fake model. */
 import { assert, assertEquals } from "@std/assert";
-import type { Model, Pass, Pooled, Scorer, ScorerInput } from "../../core/mod.ts";
+import type { Model, Pass, Pooled, Scorer, ScorerInput, UnitScores } from "../../core/mod.ts";
 import { canonicalJson, UserError } from "../../core/mod.ts";
 import { planPasses } from "../../core/passes.ts";
 import { added, createPooled, NOTHING } from "../../core/pooled.ts";
@@ -95,14 +95,23 @@ for (const scorer of scorers) {
         passes.flatMap((pass) =>
           pooled.groups(pass.name).flatMap((group) =>
             pass.observe.map(({ tap }) => {
-              const { n, sum, sumOfSquares, positive } = pooled.at(pass.name, group, tap);
-              return [n, ...sum, ...sumOfSquares, ...positive];
+              const each = pooled.at(pass.name, group, tap), all = pooled.squares(pass.name, tap);
+              if (pass.squares === "pass") return [each.n, ...each.sum, ...all];
+              return [each.n, ...each.sum, ...each.sumOfSquares, ...each.positive, ...all];
             })
           )
         );
-      const before = values(), first = scorer.combine(pooled, input);
+      const before = values(), first = scorer.combine(pooled, input), errors = scorer.errors?.(pooled, input);
       assertEquals(values(), before);
       assertEquals(scorer.combine(pooled, input), first);
+      if (!errors) return;
+      assertEquals(scorer.errors?.(pooled, input), errors);
+      const places = (table: UnitScores) =>
+        [...table].map(([group, byTap]) => [group, [...byTap].map(([tap, list]) => [tap, list.length])]);
+      assertEquals(places(errors), places(first), "errors stand where the scores do");
+      for (const list of [...errors.values()].flatMap((byTap) => [...byTap.values()])) {
+        assert(list.every((error) => error >= 0));
+      }
     });
 
     Deno.test(`${name} scores every unit of its taps, the same in every group of one${with_}`, async () => {

@@ -17,11 +17,13 @@ async function inputFor(tuner: Tuner): Promise<TunerInput<unknown>> {
       sets.map((set, i) => [set, fakeItems(20, { from: 40 * i, groups: ["a"], answerTokens: 3 })]),
     ),
     model: await openFake(),
+    seed: 0,
+    ...(tuner.wantsUnits && { units: [{ tap: "layers.0.mlp.gate", index: 1 }] }),
   };
 }
 
 Deno.test("the registry finds tuners", () => {
-  for (const name of ["fine_tune", "preference"]) assert(registry.tuners.has(name), name);
+  for (const name of ["culture_blocks", "fine_tune", "preference"]) assert(registry.tuners.has(name), name);
 });
 
 for (const tuner of tuners) {

@@ -1,6 +1,7 @@
 /** Hypotheses: what is refused before anything is computed, what is sealed, and what is judged by. */
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { judgeHypotheses, type Measured, planHypotheses, sealHypotheses } from "../../core/hypotheses.ts";
+import type { Measured } from "../../core/evidence.ts";
+import { judgeHypotheses, planHypotheses, sealHypotheses } from "../../core/hypotheses.ts";
 import { claimText, evidenceTexts, sealText } from "../../core/report/claims.ts";
 import { withControls } from "../../core/default_controls.ts";
 import { parseMatrix } from "../../core/matrix.ts";
@@ -11,7 +12,8 @@ import type { PlannedBenchmark } from "../../core/plan_benchmarks.ts";
 import { reportMarkdown } from "../../core/report/markdown.ts";
 import type { Results } from "../../core/results.ts";
 import { fill } from "../server/made_up.ts";
-import { estimateMean, seedsDifference } from "../../core/stats/mod.ts";
+import { changeBeyond } from "../../core/stats/beyond.ts";
+import { estimateMean, pairedDifference, seedsDifference } from "../../core/stats/mod.ts";
 import { studentTail } from "../../core/stats/student.ts";
 import { createMemoryStore } from "../../core/store/memory.ts";
 
@@ -83,6 +85,15 @@ Deno.test("planHypotheses() refuses in one line what the matrix does not have an
     [{ benchmark: "ridles" }, 'names the benchmark "ridles", did you mean "riddles"'],
     [{ metric: "accc" }, 'names the metric "accc", did you mean "acc"'],
     [{ baseline: "riddles" }, 'names the baseline "riddles"'],
+    [{ beyond: "ridles" }, 'names the benchmark "ridles"'],
+    [
+      { beyond: "riddles (answers only)" },
+      'goes beyond a benchmark and against "random", wanted one of the two',
+    ],
+    [
+      { beyond: "riddles (answers only)", control: "untouched", guard: true, margin: 0.1 },
+      "is a guard and goes beyond a benchmark",
+    ],
     [{ guard: true }, "is a guard without a margin"],
     [{ guard: true, margin: 0.1, direction: "either" }, 'is a guard in direction "either"'],
   ];
@@ -109,6 +120,7 @@ function measured(
     seeds: ({ benchmark, treatment }) => [cells[`${benchmark}/${treatment}`] ?? []],
     sets: () => sets,
     metric: () => ACC,
+    metricName: (_, name) => name,
     clusters: () => clusters,
   };
 }
@@ -166,6 +178,29 @@ Deno.test("judgeHypotheses() finds the p over sets by counting them, and asks fo
     measured({ "riddles/untouched": UNTOUCHED, "riddles/muted": one }, like(39, UNTOUCHED)),
   );
   assertEquals([few!.sets!.p, few!.p, few!.verdict], [1 / 40, 0.5, "inconclusive"]);
+});
+
+Deno.test("judgeHypotheses() holds the change on one benchmark against that on another", () => {
+  const cells = {
+    "riddles/untouched": UNTOUCHED,
+    "riddles/muted": FALLEN,
+    "riddles (answers only)/untouched": UNTOUCHED,
+    "riddles (answers only)/muted": level((question, item) => item < (question === 0 ? 2 : 3)),
+  };
+  const claim = { ...CLAIM, control: "untouched", beyond: "riddles (answers only)" };
+  const [found] = judged([claim], measured(cells, []));
+  const change = (of: "riddles" | "riddles (answers only)") =>
+    pairedDifference(cells[`${of}/untouched`], cells[`${of}/muted`], { binary: true, clusters, seed: 0 });
+  const wanted = changeBeyond(change("riddles"), change("riddles (answers only)"));
+  assertEquals(found!.difference, wanted.difference);
+  assertEquals([found!.p, found!.verdict, found!.sets], [wanted.less, "effect", undefined]);
+  // The other way round it is as far from being shown.
+  const [other] = judged(
+    [{ ...claim, benchmark: "riddles (answers only)", beyond: "riddles" }],
+    measured(cells, []),
+  );
+  assertAlmostEquals(other!.p, 1 - wanted.less, 1e-9);
+  assertEquals(other!.verdict, "inconclusive");
 });
 
 Deno.test("judgeHypotheses() compares with a control of one set item by item, and leaves the p over sets out", () => {

@@ -23,11 +23,12 @@ Deno.test("parseMatrix() writes every default out", () => {
   const control = { use: "random", match: "tap" };
   assertEquals(parse({ treatments: [treatment({ controls: [control] })] }), {
     hypotheses: [],
+    gates: [],
     version: 1,
     seed: 0,
     allowLeakage: false,
     models: [{ use: "fake", params: {} }],
-    benchmarks: [{ use: "riddles", params: {} }],
+    benchmarks: [{ use: "riddles", params: {}, optional: false }],
     treatments: [{
       name: "muted",
       steps: [{ edit: { use: "mute", params: {}, units: [{ tap: "layers.0.mlp.gate", index: 1 }] } }],

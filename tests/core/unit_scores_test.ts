@@ -1,6 +1,7 @@
 /** Treatments that find their units: from scores to edits, over the fake model. */
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../core/error.ts";
+import { sha256 } from "../../core/hash.ts";
 import type { Plan } from "../../core/plan.ts";
 import { madeOfKey } from "../../core/provenance/made_of.ts";
 import { prettyJson } from "../../core/report/json.ts";
@@ -9,7 +10,7 @@ import { run } from "../../core/runner.ts";
 import { createMemoryStore } from "../../core/store/memory.ts";
 import type { RunStore } from "../../core/store/store.ts";
 import { summarise } from "../../core/summary.ts";
-import { loadScores } from "../../core/unit_scores.ts";
+import { loadBeside, loadScores } from "../../core/unit_scores.ts";
 import { fakeBackend, type FakeLog, fakePlugin } from "../fake_model.ts";
 import { type Change, FOUND, keys, newLog, plan, SCORE } from "../fake_plan.ts";
 import { testContext, UNUSED } from "../support.ts";
@@ -165,6 +166,7 @@ Deno.test("summarise() records how units were found", async () => {
   const store = createMemoryStore();
   const [found] = foundIn(await finish(planned, store));
   const scores = loadScores(store, found?.key ?? "")?.get("all");
+  const errors = loadBeside(store, found?.key ?? "").errors?.get("all");
   assertEquals(found, {
     model: "fake-w",
     scorer: {
@@ -196,10 +198,14 @@ Deno.test("summarise() records how units were found", async () => {
     select: { top: 0.1, per: "all", order: "highest" },
     // Two layers of 16 gates; a tenth of them, rounded down.
     pool: 32,
+    taps: { "layers.0.mlp.gate": 16, "layers.1.mlp.gate": 16 },
     selected: 3,
     units: found?.units ?? [],
     scores: Object.fromEntries(
       found?.units.map(({ tap, units }) => [tap, units.map((unit) => scores?.get(tap)?.[unit] ?? NaN)]) ?? [],
+    ),
+    errors: Object.fromEntries(
+      found?.units.map(({ tap, units }) => [tap, units.map((unit) => errors?.get(tap)?.[unit] ?? NaN)]) ?? [],
     ),
     key: found?.key ?? "",
   });
@@ -310,9 +316,9 @@ Deno.test("run() keeps no sums once the scores are saved, and saves sums seldom 
   await run(planned, { store, context, onProgress });
   const [key] = planned.models[0]?.scores.map((each) => each.key) ?? [];
   const { madeOf } = planned.treatments[0]!.selections[0]!.score.sets.items!;
-  assertEquals(ofUnits(left), [key, madeOfKey(madeOf)]);
-  // Sums after chunks 1, 11 and 21, each when saving is a tenth of the time since; the scores, and what they were made of.
-  assertEquals(ofUnits(saved).length, 5);
+  assertEquals(ofUnits(left), [sha256(`${key}/beside`), key, madeOfKey(madeOf)]);
+  // Sums after chunks 1, 11 and 21, each when saving is a tenth of the time since; the scores with their errors, and what they were made of.
+  assertEquals(ofUnits(saved).length, 6);
 });
 
 Deno.test("run() reports scoring as a step of its own", async () => {

@@ -5,6 +5,7 @@ import { createMemoryStore } from "../../core/store/mod.ts";
 import { createApp } from "../../server/app.tsx";
 import { fill } from "../server/made_up.ts";
 import { fillScales } from "../server/made_up_scales.ts";
+import { fillUnits } from "../server/made_up_units.ts";
 import { needs } from "../support.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
@@ -26,13 +27,14 @@ interface Site {
   readonly paths: readonly string[];
 }
 
-/** A browser and a server that holds one run of two models, another under --limit, one of questionnaires, and nothing at /?empty. */
+/** A browser and a server that holds one run of two models, another under --limit, one of questionnaires, one with units found, and nothing at /?empty. */
 async function withSite(work: (site: Site) => Promise<void>): Promise<void> {
   const { chromium } = await import("playwright-core");
   const store = createMemoryStore();
   const results = fill(store, { items: 60, models: ["SmolLM2-135M-Instruct", "stories260K"] });
   fill(store, { items: 10, name: "a look", reportable: false });
   const stances = fillScales(store, results);
+  const units = fillUnits(store, results);
   const [app, empty] = [createApp({ store }), createApp({ store: createMemoryStore() })];
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
@@ -43,7 +45,7 @@ async function withSite(work: (site: Site) => Promise<void>): Promise<void> {
     const key = results.cells.find((cell) => cell.treatment === "silenced")?.key ?? "";
     const run = `/runs/${results.id}`;
     const cells = [key, results.cells[0]?.key].map((each) => `${run}/cells/${each}`);
-    const paths = ["/", "/?empty", run, ...cells, `/runs/${stances.id}`];
+    const paths = ["/", "/?empty", run, ...cells, `/runs/${stances.id}`, `/runs/${units.id}/units`];
     await work({ browser, base: `http://127.0.0.1:${server.addr.port}`, paths });
   } finally {
     await browser.close();

@@ -2,7 +2,7 @@
 
     python make_lm_eval_prompts.py DATA
 
-DATA is a folder with nlu_commonsenseqa/dev_rand_split.jsonl and nlu_glue/QNLI_dev.tsv. The tasks are the harness's own YAML files; only the
+DATA is a folder with nlu_commonsenseqa/dev_rand_split.jsonl, nlu_glue/QNLI_dev.tsv and nlu_glue/RTE_val.jsonl. The tasks are the harness's own YAML files; only the
 loading of the data is replaced. A document's hash is the sha256 of the compact JSON of [context, continuations, index of the right one].
 """
 
@@ -47,6 +47,17 @@ def qnli(data):
             }
 
 
+def rte(data):
+    for line in open(data / "nlu_glue/RTE_val.jsonl", encoding="utf-8"):
+        row = json.loads(line)
+        yield {
+            "sentence1": row["premise"],
+            "sentence2": row["hypothesis"],
+            "label": CLASSES.index(row["label"]),
+            "idx": row["idx"],
+        }
+
+
 def digest(value):
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
@@ -80,6 +91,7 @@ def main():
     tasks = {
         "commonsense_qa": ("commonsense_qa/default.yaml", commonsense_qa(data), {}),
         "qnli": ("glue/qnli/default.yaml", qnli(data), {"label": datasets.ClassLabel(names=CLASSES)}),
+        "rte": ("glue/rte/default.yaml", rte(data), {"label": datasets.ClassLabel(names=CLASSES)}),
     }
     goldens = {}
     for name, task in tasks.items():

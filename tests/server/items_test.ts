@@ -78,6 +78,20 @@ Deno.test("viewItem() reads prompt, options, gold and choices by label or by ind
   assertEquals(byIndex.options.map(({ gold, chosen }) => [gold, chosen]), [[true, false], [false, true]]);
 });
 
+Deno.test("viewItem() shows what was written, and makes no option of how it was asked for", () => {
+  const detail = (given: string) => ({ given, found: null, finish: "stop" });
+  const view = viewItem(
+    {
+      ...ROW,
+      before: { item: "q", values: {}, detail: detail("Soup.") },
+      after: { item: "q", values: {}, detail: detail("Tea.") },
+    },
+    { ...SAMPLE, target: ["soup"], arguments: { gen_args_0: { arg_0: "Q:", arg_1: { max_gen_toks: 64 } } } },
+  );
+  assertEquals([view.prompt, view.options, view.gold], ["Q:", [], '["soup"]']);
+  assertEquals([view.givenBefore, view.given], ["Soup.", "Tea."]);
+});
+
 Deno.test("viewItem() shows what there is when the record is of another shape or absent", () => {
   const strange = { ...SAMPLE, arguments: "none", target: { deep: 1 } };
   assertEquals(viewItem(ROW, strange).prompt, undefined);

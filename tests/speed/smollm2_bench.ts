@@ -8,7 +8,7 @@
 import type { ChoiceItem, Model } from "../../core/mod.ts";
 import { findFiles } from "../../core/data.ts";
 import commonsenseQa from "../../benchmarks/commonsense_qa.ts";
-import nlu from "../../plugins/nlu/mod.ts";
+import { multipleChoice } from "../../plugins/nlu/multiple_choice.ts";
 import { backend } from "../../plugins/onnx/model.ts";
 import { REAL_MODEL, SHARED_DATA, testContext } from "../support.ts";
 import { openProduct, productRate } from "./product.ts";
@@ -19,12 +19,14 @@ const ITEMS = 120, NEW_TOKENS = 48;
 
 /** A slice of the benchmark from its records to its outcomes. */
 async function scoringRate(model: Model, items: readonly ChoiceItem[]) {
-  const evaluator = nlu.evaluators![0]!, start = performance.now();
+  const start = performance.now();
   let tokens = 0;
-  const requests = evaluator.plan(items, model.tokenizer);
+  const requests = multipleChoice.plan(items, model.tokenizer);
   for await (const batch of model.score(requests)) {
     tokens += batch.tokens;
-    batch.indices.forEach((index, i) => evaluator.outcome(items[index]!, batch.results[i]!, model.tokenizer));
+    batch.indices.forEach((index, i) =>
+      multipleChoice.outcome(items[index]!, batch.results[i]!, model.tokenizer)
+    );
   }
   const seconds = (performance.now() - start) / 1000;
   return {

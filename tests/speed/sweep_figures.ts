@@ -20,7 +20,7 @@ import {
 } from "../../core/mod.ts";
 import { findFiles } from "../../core/data.ts";
 import commonsenseQa from "../../benchmarks/commonsense_qa.ts";
-import nlu from "../../plugins/nlu/mod.ts";
+import { multipleChoice } from "../../plugins/nlu/multiple_choice.ts";
 import { backend } from "../../plugins/onnx/model.ts";
 import { REAL_MODEL, SHARED_DATA, testContext } from "../support.ts";
 import { median } from "./quiet.ts";
@@ -46,7 +46,7 @@ const items = commonsenseQa.load(
 
 const taps = Array.from({ length: LAYERS }, (_, layer): Tap => `layers.${layer}.attn.head`);
 await using model = await backend.open({ path: REAL_MODEL }, { taps }, testContext());
-const requests = nlu.evaluators![0]!.plan(items, model.tokenizer);
+const requests = multipleChoice.plan(items, model.tokenizer);
 const arms = taps.flatMap((tap, layer) =>
   Array.from({ length: HEADS }, (_, head) => ({
     name: `${layer}.${head}`,

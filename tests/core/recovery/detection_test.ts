@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { createRandom } from "../../../core/random.ts";
-import { auroc, called, highest, precision, recall } from "../../../core/recovery/detection.ts";
+import { auroc, detect } from "../../../core/recovery/detection.ts";
 
 /** By its definition: the share of pairs that are the right way round, ties half. */
 function pairs(scores: readonly number[], positive: readonly number[]): number {
@@ -54,36 +54,16 @@ Deno.test("auroc() of binormal scores is the normal distribution at their distan
   assert(Math.abs(auroc(scores, positive)! - 0.7602499) < 0.03);
 });
 
-Deno.test("highest(), precision() and recall() count", () => {
-  const positive = [1, 0, 1, 0, 1], best = highest([5, 4, 4, 9, 0], 3);
-  assertEquals(best, [3, 0, 1]);
-  assertEquals(precision(best, positive), 1 / 3);
-  assertEquals(recall(best, positive), 1 / 3);
-  assertEquals([precision([], positive), recall([], positive), recall([0], [0, 0])], [
-    undefined,
-    0,
-    undefined,
-  ]);
-});
-
-Deno.test("called() calls what no dealing makes, and by chance anything at all no more often than it says", () => {
-  const units = 40, groups = 3, trials = 400;
-  const random = createRandom("called");
-  const draw = () =>
-    Array.from({ length: groups }, () => Float64Array.from({ length: units }, random.uniform));
-  let alarms = 0;
-  for (let trial = 0; trial < trials; trial++) {
-    const observed = draw(), shuffled = Array.from({ length: 39 }, draw);
-    if (called(observed, shuffled).some((each) => each.length > 0)) alarms++;
-    observed[1]![7] = 50;
-    assert(called(observed, shuffled)[1]!.includes(7));
-  }
-  // The observed is one of 40 that are alike: 2 of 40 exceed the third largest. Four binomial errors either way.
-  assert(Math.abs(alarms / trials - 0.05) < 4 * Math.sqrt(0.05 * 0.95 / trials), `${alarms} of ${trials}`);
-});
-
-Deno.test("called() calls nothing where no shuffle changes a score", () => {
-  const same = () => [Float64Array.of(1, 2, 3)];
-  assertEquals(called(same(), Array.from({ length: 39 }, same)), [[]]);
-  assertEquals(called(same(), []), [[]]);
+Deno.test("detect() counts each unit once, and says nothing of shares of none", () => {
+  const meant = new Set(["a", "b", "c", "d"]), decoys = new Set(["x", "y"]);
+  assertEquals(detect(["a", "x", "b", "a", "z"], { meant, decoys }), {
+    selected: 4,
+    decoys: 1,
+    precision: 2 / 4,
+    recall: 2 / 4,
+  });
+  const none = { selected: 0, decoys: 0, precision: undefined };
+  assertEquals(detect([], { meant, decoys }), { ...none, recall: 0 });
+  assertEquals(detect([], { meant: new Set(), decoys }), { ...none, recall: undefined });
+  assertEquals(detect(["a"], { meant: new Set(), decoys }).precision, 0);
 });

@@ -1,97 +1,15 @@
 /** Scores and selected units beside those of CULNIG's published program, run on the same samples of a tiny random model (goldens/make_culnig.py). */
 import { assert, assertEquals } from "@std/assert";
-import type { ScoredItem, ScorerInput, Unit, UnitScores } from "../../../core/mod.ts";
-import { computeScores } from "../../../core/scoring.ts";
-import { selectUnits } from "../../../core/select.ts";
+import type { ScoredItem, ScorerInput } from "../../../core/mod.ts";
+import { gapOf, type Golden, keyOf, scoresOf, selectedIn } from "../../../plugins/culnig/agreement.ts";
 import { culnig } from "../../../plugins/culnig/scorer.ts";
 import { open } from "../onnx/open.ts";
 
 const GOLDENS = new URL("../../goldens/", import.meta.url).pathname;
-
-interface Sample {
-  readonly country: string;
-  readonly ids: readonly number[];
-  readonly target: number;
-}
-
-interface Found {
-  /** By group and unit, "mlp.gate_proj_0_3". */
-  readonly scores: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  readonly selected: Readonly<Record<string, readonly string[]>>;
-}
-
-const golden: {
-  readonly shares: Readonly<Record<"mlp" | "attention" | "names" | "specific" | "z", number>>;
-  readonly samples: Readonly<Record<"items" | "control" | "names", readonly Sample[]>>;
-  readonly padded: Found;
-  readonly single: Found;
-} = JSON.parse(Deno.readTextFileSync(`${GOLDENS}culnig.json`));
+const golden: Golden = JSON.parse(Deno.readTextFileSync(`${GOLDENS}culnig.json`));
 
 /** Sums of some dozens of float32 products; scores of one kind are compared with the largest among them, as gradients are. */
 const RELATIVE = 1e-4;
-
-const MODULES: Readonly<Record<string, string>> = {
-  "mlp.gate": "mlp.gate_proj",
-  "attn.q": "self_attn.q_proj",
-  "attn.k": "self_attn.k_proj",
-  "attn.v": "self_attn.v_proj",
-};
-
-function nameOf({ tap, index }: Unit): string {
-  const [, layer, site] = /^layers\.(\d+)\.(.+)$/.exec(tap)!;
-  return `${MODULES[site!]}_${layer}_${index}`;
-}
-
-function itemsOf(set: string, samples: readonly Sample[]): ScoredItem[] {
-  return samples.map(({ country, ids, target }, i) => ({
-    id: `${set}/${i}`,
-    group: country,
-    prompt: ids,
-    continuations: [[target]],
-    gold: 0,
-  }));
-}
-
-async function scoresOf(paperCompat: boolean): Promise<UnitScores> {
-  await using model = await open(`${GOLDENS}gradients/gqa`);
-  const input: ScorerInput<ReturnType<typeof culnig.params.parse>> = {
-    params: culnig.params.parse({ paperCompat }),
-    items: Object.fromEntries(
-      Object.entries(golden.samples).map(([set, samples]) => [set, itemsOf(set, samples)]),
-    ),
-    model,
-    seed: 0,
-  };
-  const { scores } = await computeScores(culnig, input, { model, signal: new AbortController().signal });
-  return scores;
-}
-
-const { shares } = golden;
-const ATTENTION = ["attn.q", "attn.k", "attn.v"] as const;
-const take = { per: "all", order: "highest" } as const;
-
-function selected(scores: UnitScores, name: string): string[] {
-  const units = name === "general"
-    ? [
-      { top: shares.mlp, sites: ["mlp.gate" as const] },
-      { top: shares.attention, sites: [...ATTENTION] },
-    ].flatMap((pool) =>
-      selectUnits(scores, {
-        ...take,
-        ...pool,
-        group: "general",
-        without: { group: "names", top: shares.names },
-      }).units
-    )
-    : selectUnits(scores, {
-      ...take,
-      top: shares.specific,
-      group: `country/${name}`,
-      without: { group: `names/${name}`, top: shares.names },
-      standout: { z: shares.z, among: "country/" },
-    }).units;
-  return units.map(nameOf).sort();
-}
 
 for (const kind of ["padded", "single"] as const) {
   const what = kind === "padded"
@@ -99,27 +17,58 @@ for (const kind of ["padded", "single"] as const) {
     : "culnig gives, without padding,";
 
   Deno.test(`${what} the scores and the units of the published program`, async () => {
-    const scores = await scoresOf(kind === "padded"), found = golden[kind];
+    await using model = await open(`${GOLDENS}gradients/gqa`);
+    const scores = await scoresOf(golden, model, kind === "padded"), found = golden[kind];
     for (const [group, wanted] of Object.entries(found.scores)) {
-      const own = new Map(
-        [...scores.get(group)!].flatMap(([tap, values]) =>
-          Array.from(values, (value, index) => [nameOf({ tap, index }), value] as const)
-        ),
+      const own = [...scores.get(group)!].flatMap(([tap, values]) =>
+        Array.from(values.keys(), (index) => keyOf({ tap, index }))
       );
-      assertEquals([...own.keys()].sort(), Object.keys(wanted).sort());
-      const largest = Math.max(...Object.values(wanted).map(Math.abs));
-      for (const [name, value] of Object.entries(wanted)) {
-        const gap = Math.abs(own.get(name)! - value);
-        assert(gap <= RELATIVE * largest, `${group} ${name}: ${own.get(name)} beside ${value}`);
-      }
+      assertEquals(own.sort(), Object.keys(wanted).sort());
     }
+    assert(gapOf(scores, found) <= RELATIVE, `${gapOf(scores, found)}`);
     for (const [name, wanted] of Object.entries(found.selected)) {
       assert(wanted.length > 20);
-      assertEquals(selected(scores, name), wanted, name);
+      assertEquals(selectedIn(scores, name, golden), wanted, name);
     }
   });
 }
 
 Deno.test("padding changes scores, so that paperCompat says something", () => {
   assert(JSON.stringify(golden.padded.scores) !== JSON.stringify(golden.single.scores));
+});
+
+Deno.test("culnig selects by the shares of the paper, as the matrices write them down", () => {
+  const at = (country: string): ScoredItem => ({
+    id: "x",
+    group: country,
+    prompt: [1],
+    continuations: [[2]],
+    gold: 0,
+  });
+  const select = (names: readonly string[] | undefined, group?: string, given: unknown = {}) =>
+    culnig.selection!({
+      params: culnig.params.parse(given),
+      items: { items: [at("A"), at("B")], ...names && { names: names.map(at) } },
+      model: {} as ScorerInput<unknown>["model"],
+      seed: 0,
+    }, group);
+  for (const name of ["culnig", "worlds"]) {
+    const matrix = JSON.parse(
+      Deno.readTextFileSync(new URL(`../../../benchmarks/matrices/${name}.json`, import.meta.url)),
+    );
+    const steps: readonly { readonly select?: unknown }[] = matrix.treatments[0].steps;
+    assertEquals(steps.flatMap((step) => step.select ? [step.select] : []), [...select(["A"])]);
+  }
+  const own = { top: 0.003, group: "country/A", standout: { z: 0.5, among: "country/" } };
+  const pool = ["mlp.gate" as const, "attn.q" as const, "attn.k" as const, "attn.v" as const];
+  assertEquals(select(undefined, "A"), [{ ...own, sites: pool }]);
+  assertEquals(select(["A"], "A"), [
+    { ...own, sites: pool, without: { group: "names/A", top: 0.01 } },
+  ]);
+  // Names that are not of countries are taken together.
+  assertEquals(select(["all"], "A")[0]!.without, { group: "names", top: 0.01 });
+  assertEquals(select(undefined, undefined, { sites: ["mlp.up", "mlp.gate"] }), [
+    { top: 0.01, sites: ["mlp.gate"], group: "general" },
+  ]);
+  assertEquals(select(undefined, undefined, { sites: ["attn.head"] }), []);
 });

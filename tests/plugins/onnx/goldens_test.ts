@@ -4,6 +4,7 @@ import {
   type ChoiceItem,
   type Edit,
   type Model,
+  type Outcome,
   type ScoreResult,
   sha256,
   type Tap,
@@ -12,7 +13,7 @@ import {
 import { findFiles } from "../../../core/data.ts";
 import commonsenseQa from "../../../benchmarks/commonsense_qa.ts";
 import qnli from "../../../benchmarks/qnli.ts";
-import nlu from "../../../plugins/nlu/mod.ts";
+import { multipleChoice } from "../../../plugins/nlu/multiple_choice.ts";
 import { needs, REAL_MODEL, SHARED, SHARED_DATA } from "../../support.ts";
 import { open } from "./open.ts";
 
@@ -211,8 +212,7 @@ for (const benchmark of [commonsenseQa, qnli]) {
       const params = benchmark.params.parse({ protocol: "lm-eval" });
       const files = findFiles(SHARED_DATA, benchmark.files(params as never), benchmark.name);
       const items = benchmark.load(files, params as never).slice(0, 300) as ChoiceItem[];
-      const evaluator = nlu.evaluators![0]!;
-      const requests = evaluator.plan(items, model.tokenizer);
+      const requests = multipleChoice.plan(items, model.tokenizer);
       const outcomes = await outcomesOf(model, { items, requests });
       expected.forEach((item, i) => {
         assertEquals(requests[i]!.prompt.length, item.promptTokens);
@@ -236,10 +236,10 @@ async function outcomesOf(
   model: Model,
   { items, requests }: { items: readonly ChoiceItem[]; requests: Parameters<Model["score"]>[0] },
 ) {
-  const evaluator = nlu.evaluators![0]!, outcomes: ReturnType<typeof evaluator.outcome>[] = [];
+  const outcomes: Outcome[] = [];
   for await (const { indices, results } of model.score(requests)) {
     indices.forEach((index, i) =>
-      outcomes[index] = evaluator.outcome(items[index]!, results[i]!, model.tokenizer)
+      outcomes[index] = multipleChoice.outcome(items[index]!, results[i]!, model.tokenizer)
     );
   }
   return outcomes;

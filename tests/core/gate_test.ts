@@ -1,0 +1,97 @@
+/** Gates: what is asked first, what stays behind them, and what is said of it. */
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { UserError } from "../../core/error.ts";
+import { passGates } from "../../core/gate.ts";
+import { gateTexts } from "../../core/report/claims.ts";
+import { limitations } from "../../core/report/limitations.ts";
+import { table } from "../../core/report/table.ts";
+import { run } from "../../core/runner.ts";
+import { createMemoryStore } from "../../core/store/memory.ts";
+import { summarise } from "../../core/summary.ts";
+import { FOUND, MUTED, newLog, plan } from "../fake_plan.ts";
+import { testContext } from "../support.ts";
+
+const RUN = {
+  startedAt: "2026-01-01T00:00:00.000Z",
+  finishedAt: "2026-01-01T00:00:01.000Z",
+  elapsedMs: 1,
+  command: [],
+  computedCells: 0,
+  reusedCells: 0,
+  tokens: 0,
+  tokensPerSecond: 0,
+  peakMemoryMb: 0,
+  threads: 0,
+  platform: "test",
+};
+const CLAIM = { name: "falls", treatment: "found", benchmark: "riddles", direction: "less" };
+
+async function through(gates: readonly Record<string, unknown>[]) {
+  const log = newLog(), store = createMemoryStore(), context = testContext();
+  const planned = await plan({ matrix: { treatments: [MUTED, FOUND], gates, hypotheses: [CLAIM] }, log });
+  const open = await passGates(planned, { store, context });
+  const asked = log.batches.length;
+  await run(open, { store, context });
+  return { planned, open, asked, log, results: summarise(open, store, RUN) };
+}
+
+Deno.test("a gate that stays shut stops the treatments behind it before anything is scored", async () => {
+  const { open, results, log } = await through([{
+    benchmark: "riddles",
+    atLeast: 1.01,
+    treatments: ["found"],
+  }]);
+  assertEquals(log.runs.length, 0);
+  assertEquals(new Set(open.cells.map(({ arm }) => arm.treatment)), new Set(["untouched", "muted"]));
+  const [untouched] = results.cells;
+  assertEquals(results.gates, [{
+    model: results.models[0]!.label,
+    benchmark: "riddles",
+    metric: untouched!.metrics[0]!.metric,
+    atLeast: 1.01,
+    belowGate: "stop",
+    treatments: ["found"],
+    estimate: untouched!.metrics[0]!.estimate,
+    open: false,
+  }]);
+  // Nothing is judged of what was not run, and the seal is kept.
+  assertEquals(results.hypotheses!.judged, []);
+  const [text] = gateTexts(results);
+  assertStringIncludes(text!, "101.0 or more was asked: not identifiable, and found was not run");
+  assert(limitations(results).includes(text!));
+  assert(table(results, { colour: false, width: 400 }).includes(text!));
+});
+
+Deno.test('below a gate "mark" runs what was asked and says that it shows nothing', async () => {
+  const gate = { benchmark: "riddles", atLeast: 1.01, belowGate: "mark" };
+  const { planned, open, asked, results } = await through([gate]);
+  assertEquals(open.cells.length, planned.cells.length);
+  // The untouched cell alone, 24 items in batches of 4.
+  assertEquals(asked, 6);
+  assertEquals(results.hypotheses!.judged.length, 1);
+  assertStringIncludes(gateTexts(results)[0]!, "not identifiable, and muted, found were run all the same");
+});
+
+Deno.test("an open gate changes nothing but the run's record", async () => {
+  const { results } = await through([{ benchmark: "riddles", atLeast: 0 }]),
+    without = (await through([])).results;
+  assertEquals(results.cells, without.cells);
+  assertEquals(results.hypotheses, without.hypotheses);
+  assert(results.id !== without.id);
+  assertStringIncludes(gateTexts(results)[0]!, "or more was asked: identifiable");
+  assert(!limitations(results).some((each) => each.includes("was asked")));
+  assertEquals(gateTexts(without), []);
+});
+
+Deno.test("a gate names what the matrix has", async () => {
+  const cases = [
+    [{ benchmark: "ridles" }, 'a gate names the benchmark "ridles", did you mean "riddles"'],
+    [{ metric: "accc" }, 'a gate names the metric "accc", did you mean "acc"'],
+    [{ treatments: ["mutd"] }, 'a gate names the treatment "mutd", did you mean "muted"'],
+    [{ atLeats: 1 }, 'unknown key "atLeats"'],
+  ] as const;
+  for (const [change, message] of cases) {
+    const gate = { benchmark: "riddles", atLeast: 0.5, ...change };
+    await assertRejects(async () => await plan({ matrix: { gates: [gate] } }), UserError, message);
+  }
+});
