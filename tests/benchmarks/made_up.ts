@@ -124,8 +124,16 @@ const SECOND = [
   choiceRow("Ma-en-03", 0, "US"),
 ];
 
+const ANSWERED: readonly Cells[] = [
+  ["index", "question", "sentence", "label"],
+  [0, "Who keeps the ferry?", "The ferry is kept by Ann.", "entailment"],
+  [1, "Who keeps the ferry?", "The ferry leaves at nine.", "not_entailment"],
+  [2, "When does the mill open?", "The mill opens at ten.", "entailment"],
+];
+
 /** Texts by name of file. */
 export const MADE_UP = {
+  "QNLI_train.tsv": tsv(ANSWERED),
   "msr_paraphrase_test.txt": tsv(PARAPHRASES),
   "MRPC_dev.tsv": tsv(PARAPHRASES),
   "CulturalBench-Easy.csv": csv(CULTURE),

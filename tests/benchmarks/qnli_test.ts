@@ -40,3 +40,12 @@ Deno.test("qnli names the line of a label that is none", () => {
     'dev.tsv: line 3: label is "neutral"',
   );
 });
+
+Deno.test("qnli's train split is to tune on, under ids of its own and from its own file", () => {
+  const params = qnli.params.parse({ protocol: "culnig", templates: [0], split: "train" });
+  assertEquals(qnli.files(params).map(({ key }) => key), ["train"]);
+  const items = qnli.load({ train: { key: "train", path: "train.tsv", sha256: "", text } }, params);
+  assertEquals(items.map(({ id, role }) => [id, role]), [["train/0/0", "tune"], ["train/1/0", "tune"]]);
+  // "dev" is what stands without it, so that earlier results are found.
+  assertEquals(qnli.params.parse({ split: "dev" }), qnli.params.parse({}));
+});
