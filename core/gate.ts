@@ -15,7 +15,7 @@ import type { Plan, PlannedCell, PlannedModel } from "./plan.ts";
 import type { PlannedBenchmark } from "./plan_benchmarks.ts";
 import { readingIn } from "./reading.ts";
 import { LEVEL, UNTOUCHED } from "./results.ts";
-import { run, type RunOptions } from "./runner.ts";
+import { run, type RunCounts, type RunOptions } from "./runner.ts";
 import { estimateMean } from "./stats/mod.ts";
 import type { RunStore } from "./store/store.ts";
 
@@ -43,7 +43,12 @@ export interface GateResult {
 /** @throws {UserError} for a name that the matrix does not have. */
 export function planGates(
   { gates, treatments }: Pick<MatrixSpec, "gates" | "treatments">,
-  { benchmarks, task }: { readonly benchmarks: readonly PlannedBenchmark[]; readonly task: string },
+  { benchmarks, leftOut, task }: {
+    readonly benchmarks: readonly PlannedBenchmark[];
+    /** Labels of optional ones without data. */
+    readonly leftOut: readonly string[];
+    readonly task: string;
+  },
 ): PlannedGate[] {
   const find = (kind: string, wanted: string, known: readonly string[]) => {
     if (known.includes(wanted)) return;
@@ -53,6 +58,11 @@ export function planGates(
   };
   const names = treatments.map(({ name }) => name);
   return gates.map((gate): PlannedGate => {
+    if (leftOut.includes(gate.benchmark)) {
+      throw new UserError(
+        `Cannot ${task}: the data of ${gate.benchmark}, which a gate asks, is not there, wanted it or no gate`,
+      );
+    }
     find("benchmark", gate.benchmark, benchmarks.map(({ record }) => record.label));
     const benchmark = benchmarks.find(({ record }) => record.label === gate.benchmark)!;
     const metric = gate.metric ?? benchmark.primary;
@@ -62,12 +72,29 @@ export function planGates(
   });
 }
 
-/** Asks untouched models what the gates want. @returns the plan without what stays behind those that are shut. @throws as run(). */
-export async function passGates(plan: Plan, options: RunOptions): Promise<Plan> {
+/**
+ * Asks untouched models what the gates want, then runs what does not stay behind those that are shut.
+ *
+ * @returns the plan without that, and what was done in all. @throws as run().
+ */
+export async function runThroughGates(
+  plan: Plan,
+  options: RunOptions,
+): Promise<{ readonly plan: Plan; readonly counts: RunCounts }> {
   const first = gatePlan(plan);
-  if (first === undefined) return plan;
-  await run(first, options);
-  return behindGates(plan, gateResults(plan, options.store));
+  if (first === undefined) return { plan, counts: await run(plan, options) };
+  const asked = await run(first, options), open = behindGates(plan, gateResults(plan, options.store));
+  const { scoring, ...counts } = await run(open, options);
+  return {
+    plan: open,
+    counts: {
+      computedCells: asked.computedCells + counts.computedCells,
+      reusedCells: counts.reusedCells - asked.computedCells,
+      tokens: asked.tokens + counts.tokens,
+      elapsedMs: asked.elapsedMs + counts.elapsedMs,
+      scoring,
+    },
+  };
 }
 
 /** Of a plan what decides its gates: the untouched model on their benchmarks. Undefined without gates. */
@@ -112,6 +139,14 @@ export function gateResults(plan: Plan, store: RunStore): GateResult[] {
         open: estimate.value >= atLeast,
       };
     })
+  );
+}
+
+/** Treatments of a model that run though a gate of theirs is shut. */
+export function markedOn(model: string, found: readonly GateResult[]): ReadonlySet<string> {
+  return new Set(
+    found.filter((each) => each.model === model && !each.open && each.belowGate === "mark")
+      .flatMap(({ treatments }) => treatments),
   );
 }
 

@@ -84,6 +84,12 @@ export function planHypotheses(
     }
     if (hypothesis.beyond !== undefined) {
       find("benchmark", hypothesis.beyond, labels.filter((label) => label !== hypothesis.benchmark));
+      const nameOf = (label: string) => benchmarks[labels.indexOf(label)]!.record.name;
+      if (nameOf(hypothesis.beyond) === nameOf(hypothesis.benchmark)) {
+        refuse(
+          `goes beyond ${JSON.stringify(hypothesis.beyond)}, which may share items, wanted another benchmark`,
+        );
+      }
       if (hypothesis.control !== UNTOUCHED) {
         refuse(
           `goes beyond a benchmark and against ${JSON.stringify(hypothesis.control)}, wanted one of the two`,
@@ -135,8 +141,10 @@ export interface JudgeMatrixOptions {
   readonly models: readonly {
     readonly label: string;
     readonly measured: Measured;
-    /** Treatments that a gate keeps from it: nothing is judged of them. */
+    /** Treatments that a gate keeps from it: what is claimed of them stays in its family, and nothing is said of it. */
     readonly shut?: ReadonlySet<string>;
+    /** Treatments that it is under though a gate is shut: nothing about them is identifiable. */
+    readonly marked?: ReadonlySet<string>;
   }[];
   readonly level: number;
   readonly resamples: number;
@@ -148,17 +156,27 @@ export function judgeHypotheses(
   { list }: HypothesesPlan,
   { models, ...options }: JudgeMatrixOptions,
 ): HypothesisResult[] {
-  const evidence = models.flatMap(({ label, measured, shut }) =>
+  const evidence = models.flatMap(({ label, measured, shut, marked }) =>
     list.filter(({ treatment }) => !shut?.has(treatment)).map((hypothesis) => ({
       model: label,
       hypothesis,
       ...evidenceOf(hypothesis, { ...options, measured, label }),
+      ...(marked?.has(hypothesis.treatment) && { blind: BELOW }),
     }))
   );
-  const judged = judge(evidence.map(({ hypothesis, ...found }): Evidence => ({
-    ...found,
-    hypothesis: withoutUndefined(hypothesis),
-  })));
+  const unasked = models.flatMap(({ shut }) => list.filter(({ treatment }) => shut?.has(treatment)));
+  const judged = judge([
+    ...evidence.map(({ hypothesis, ...found }): Evidence => ({
+      ...found,
+      hypothesis: withoutUndefined(hypothesis),
+    })),
+    // What was not run makes no other claim of its family easier.
+    ...unasked.map((hypothesis): Evidence => ({
+      difference: NOTHING,
+      hypothesis: withoutUndefined(hypothesis),
+      blind: BELOW,
+    })),
+  ]);
   return evidence.map(({ model, hypothesis, difference, sets, headroom, metric }, i): HypothesisResult => {
     const { name: _, ...judgement } = judged[i]!;
     return {
@@ -172,6 +190,19 @@ export function judgeHypotheses(
     };
   });
 }
+
+const BELOW = "the untouched model is below the gate";
+const NOTHING: Evidence["difference"] = {
+  value: 0,
+  low: 0,
+  high: 0,
+  level: 0.95,
+  n: 0,
+  clusters: 0,
+  method: "constant",
+  rose: 0,
+  fell: 0,
+};
 
 /** Optional members that are absent, as exact types want them. */
 function withoutUndefined(hypothesis: PlannedHypothesis): Evidence["hypothesis"] {

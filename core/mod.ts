@@ -22,6 +22,7 @@ export { hasLeak, leakOf, provenanceNotes } from "./provenance/notes.ts";
 export { type PythonRandom, pythonRandom, pythonRandomOf } from "./python_random.ts";
 export { createRandom, type Random } from "./random.ts";
 export { claimText, claimTitle, evidenceTexts, gateTexts, sealText } from "./report/claims.ts";
+export { leftOutText } from "./report/limitations.ts";
 export { areaText } from "./report/curves.ts";
 export { foundIn, foundName, foundText, selectOf, unitsKind } from "./report/found.ts";
 export {

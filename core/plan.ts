@@ -157,7 +157,7 @@ export async function planRun(file: MatrixFile, options: PlanOptions): Promise<P
     })
   );
   const hypotheses = planHypotheses(without(matrix, leftOut), { benchmarks, task });
-  const gates = planGates(matrix, { benchmarks, task });
+  const gates = planGates(matrix, { benchmarks, leftOut, task });
   const name = matrix.name ?? basename(options.path).replace(/\.json$/, "");
   const shortened = benchmarks.some(({ record }) => record.items.effective < record.items.original) ||
     [...scores.values(), ...texts.values(), ...tunes.values()].some((each) => each.shortened);

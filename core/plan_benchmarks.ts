@@ -107,7 +107,7 @@ export function loadBenchmark(
 ): PlannedBenchmark {
   const declared = benchmark.files(params);
   if (declared.length > 0 && folder === undefined) {
-    throw new UserError(
+    throw new MissingFile(
       `Cannot read the data of ${benchmark.name}: no folder is given, wanted --data DIR or "data" in the matrix`,
     );
   }

@@ -2,7 +2,7 @@
 import type { Difference, Estimate } from "./estimate.ts";
 import type { Outcome } from "./evaluator.ts";
 import type { Columns } from "./store/columns.ts";
-import { gateResults } from "./gate.ts";
+import { gateResults, markedOn } from "./gate.ts";
 import type { Measured } from "./evidence.ts";
 import { judgeHypotheses } from "./hypotheses.ts";
 import { labelShares } from "./label_shares.ts";
@@ -39,7 +39,7 @@ export const RESAMPLES = 10_000;
 
 /** @throws when a cell of the plan is not complete in the store. */
 export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Results {
-  const wanted = wantedCells(plan, store);
+  const wanted = wantedCells(plan, store), gates = gateResults(plan, store);
   const cells = plan.models.flatMap((model) => {
     const arms = plan.treatments.some(({ curve }) => curve) ? armsOfModel(model, plan, store) : [];
     const unitsOf = ({ arm }: PlannedCell) => arms[model.arms.indexOf(arm)]!.units;
@@ -69,7 +69,7 @@ export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Res
     provenance: plan.provenance,
     cells,
     ...(plan.leftOut.length > 0 && { leftOut: plan.leftOut }),
-    ...(plan.gates.length > 0 && { gates: gateResults(plan, store) }),
+    ...(gates.length > 0 && { gates }),
     ...(plan.hypotheses.hash === undefined ? {} : {
       hypotheses: {
         hash: plan.hypotheses.hash,
@@ -77,6 +77,7 @@ export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Res
           models: plan.models.map((model) => ({
             label: model.record.label,
             ...(model.shut && { shut: model.shut }),
+            marked: markedOn(model.record.label, gates),
             measured: measuredOn(wanted.filter((cell) => cell.model === model), plan.benchmarks, store),
           })),
           level: LEVEL,

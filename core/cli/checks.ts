@@ -1,12 +1,13 @@
 /** `deno task checks`: formulas, identities and agreement with other programs that a plugin has to show. */
+import { resolve } from "node:path";
 import { UserError } from "../error.ts";
+import { parseMatrix } from "../matrix.ts";
 import { suggest } from "../nearest.ts";
 import type { Plugin } from "../plugin.ts";
 import { type Check, type CheckContext, type CheckResult, isPassed, type Proofs } from "../proof.ts";
 import { loadRegistry, lookUp, type Registry } from "../registry.ts";
-import type { Results } from "../results.ts";
 import type { Arguments, Command } from "./command.ts";
-import { makeContext, PROJECT, stoppable, userPath } from "./environment.ts";
+import { makeContext, PROJECT, readUserFile, stoppable, userPath } from "./environment.ts";
 import { isHubName, locate } from "./hub.ts";
 
 export const command: Command = {
@@ -71,19 +72,21 @@ export async function proofsOf(args: Arguments, task: string): Promise<{
   );
 }
 
-/** What claims are judged by beside results, on the model that these are of. */
-export function attributionOf(
+/** What claims are judged by beside results, on the model that --model names, or that of a matrix. */
+export async function attributionOf(
   { attribution }: Proofs,
-  { args, registry, results }: {
+  { args, registry, matrix }: {
     readonly args: Arguments;
     readonly registry: Registry;
-    readonly results: Results;
+    /** Name of a matrix of benchmarks/matrices, where its paths start. */
+    readonly matrix: string;
   },
 ): Promise<CheckResult[]> {
-  const own = results.models[0]!.params as { readonly path?: string };
-  const path = pathOf(args.value("model") ?? own.path);
-  if (path === undefined) throw new Error("a model without a path");
-  return onModel(registry, path, async (context) => {
+  const folder = `${PROJECT}/benchmarks/matrices`, file = `${folder}/${matrix}.json`;
+  const [entry] = parseMatrix(readUserFile(file, "matrix"), file).models;
+  const own = (entry!.params as { readonly path?: string }).path ?? "";
+  const path = pathOf(args.value("model")) ?? (isHubName(own) ? pathOf(own)! : resolve(folder, own));
+  return await onModel(registry, path, async (context) => {
     const found: CheckResult[] = [];
     for (const check of attribution) found.push(await check.run({ ...context, seed: 0 }));
     return found;

@@ -38,6 +38,7 @@ async function runClaims(args: Arguments): Promise<number> {
     import("./run_matrix.ts"),
     import("../report/export.ts"),
   ]);
+  const checks = await attributionOf(proofs, { args, registry, matrix: chosen(proofs, args)[0]!.name });
   const found = new Map<string, Results>(), units = new Map<string, string>();
   for (const matrix of chosen(proofs, args)) {
     const given = unitsFor(matrix, units);
@@ -51,6 +52,11 @@ async function runClaims(args: Arguments): Promise<number> {
       path: join(env.PROJECT, "benchmarks/matrices", `${matrix.name}.json`),
       change: (file) => given === "" ? file : withUnits(file, given),
       async then(results, store, folder) {
+        if (results.models.length > 1) {
+          throw new UserError(
+            `Cannot judge claims: ${matrix.name} has ${results.models.length} models, wanted one, by --model PATH`,
+          );
+        }
         await exportRun(store, results.id, folder);
         found.set(matrix.name, results);
         for (const { name } of results.treatments) {
@@ -61,9 +67,9 @@ async function runClaims(args: Arguments): Promise<number> {
     });
     if (code !== 0) return code;
   }
-  const first = [...found.values()][0]!,
-    checks = await attributionOf(proofs, { args, registry, results: first });
-  console.log(`Claims of ${plugin.name} (${plugin.source}) on ${first.models[0]!.label}`);
+  const [first] = found.values();
+  console.log(`Claims of ${plugin.name} (${plugin.source})${first ? ` on ${first.models[0]!.label}` : ""}`);
+  for (const note of await notesOf(found)) console.log(note);
   for (const claim of proofs.claims) {
     const result = claim.judge(found, checks);
     for (const line of claimLines(claim, result)) console.log(line);
@@ -76,14 +82,35 @@ async function runClaims(args: Arguments): Promise<number> {
   return 0;
 }
 
-/** @throws {UserError} for a matrix that is none of the plugin's. */
+/** What every figure of a run is to be read with. */
+async function notesOf(found: ReadonlyMap<string, Results>): Promise<string[]> {
+  const [{ provenanceNotes }, { leftOutText }] = await Promise.all([
+    import("../provenance/notes.ts"),
+    import("../report/limitations.ts"),
+  ]);
+  return [...found].flatMap(([name, results]) =>
+    [
+      ...(results.reportable
+        ? []
+        : [`not reportable, only the first ${results.limit} items of each benchmark (--limit)`]),
+      ...leftOutText(results),
+      ...provenanceNotes(results),
+    ].map((note) => `${name}: ${note}`)
+  );
+}
+
+/** Those that --matrix names, with what their units come from. @throws {UserError} for a matrix that is none of the plugin's. */
 function chosen({ matrices }: Proofs, args: Arguments): readonly ClaimMatrix[] {
   const names = args.values("matrix"), known = matrices.map(({ name }) => name);
   const odd = names.find((name) => !known.includes(name));
   if (odd !== undefined) {
     throw new UserError(`Cannot judge claims: --matrix is ${JSON.stringify(odd)}${suggest(odd, known)}`);
   }
-  return names.length === 0 ? matrices : matrices.filter(({ name }) => names.includes(name));
+  if (names.length === 0) return matrices;
+  const sources = matrices.filter(({ name }) => names.includes(name)).flatMap(({ unitsOf }) =>
+    unitsOf?.matrix ?? []
+  );
+  return matrices.filter(({ name }) => names.includes(name) || sources.includes(name));
 }
 
 /** Path of the units that the matrix is about: "" where it wants none, undefined where they were not found. */

@@ -21,14 +21,12 @@ export async function runMatrix(args: Arguments, { command, then, ...matrix }: M
   const { threads } = numbersOf(args);
   const env = await import("./environment.ts");
   const [
-    { run },
-    { passGates },
+    { runThroughGates },
     { openSqliteStore },
     { sealHypotheses },
     { computingOf, scoresByGradients },
   ] = await Promise
     .all([
-      import("../runner.ts"),
       import("../gate.ts"),
       import("../store/sqlite.ts"),
       import("../hypotheses.ts"),
@@ -46,8 +44,11 @@ export async function runMatrix(args: Arguments, { command, then, ...matrix }: M
     const planned = await planOf(args, context, matrix);
     using store = openSqliteStore(env.storePath(results));
     const sealed = sealHypotheses(planned, store, startedAt);
-    const plan = await passGates(planned, { store, context, onProgress: bar.update });
-    const { scoring, ...counts } = await run(plan, { store, context, onProgress: bar.update });
+    const { plan, counts: { scoring, ...counts } } = await runThroughGates(planned, {
+      store,
+      context,
+      onProgress: bar.update,
+    });
     bar.end();
     const { summarise } = await import("../summary.ts");
     // What computing took is known once only: a run that finds all in the store must not replace it by nothing.

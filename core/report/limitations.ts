@@ -186,6 +186,8 @@ function controlLimits({ cells, treatments }: Results): string[] {
     name !== UNTOUCHED && cells.some(({ treatment, controls }) => treatment === name && controls.length === 0)
   );
   const generic = treatments.flatMap(({ name, trained }) => {
+    // Behind a gate nothing was run of which something could be missing.
+    if (!cells.some(({ treatment }) => treatment === name)) return [];
     if (name === UNTOUCHED || without.some((each) => each.name === name)) return [];
     const own = specsOf(name).map((spec) => spec.name ?? spec.use);
     const missing = (trained ? TELLING_OF_TRAINING : TELLING).filter((kind) => !own.includes(kind));

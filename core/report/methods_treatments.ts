@@ -8,6 +8,9 @@ export function treatmentSentences(results: Results): string[] {
   const treated = results.treatments.filter(({ name }) => name !== UNTOUCHED);
   const found = foundIn(results);
   return treated.flatMap(({ name, arms, controls, trained }) => {
+    if (!results.cells.some(({ treatment }) => treatment === name)) {
+      return [`Treatment ${name} was run on no model: none reached its gate.`];
+    }
     if (trained) return [...trainingSentences(name, trained), controlsSentence(results, name, controls)];
     const mine = arms.filter(({ arm }) => arm === "treated");
     const units = [...new Set(mine.map((arm) => count(arm.units)))].join(" or ");

@@ -38,7 +38,8 @@ export interface Beyond {
 export function changeBeyond(a: Difference, b: Difference, level = 0.95): Beyond {
   const value = a.value - b.value, tail = (1 - level) / 2;
   const low = value - reach(a, b, tail), high = value + reach(b, a, tail);
-  const error = a.error !== undefined && b.error !== undefined ? Math.hypot(a.error, b.error) : undefined;
+  // A side that did not change at all has no error to add.
+  const error = Math.hypot(a.error ?? 0, b.error ?? 0);
   const freedom = error ? welch(a, b, error) : undefined;
   const p = oneSided(a, b);
   return {
@@ -67,6 +68,7 @@ function reach(a: Difference, b: Difference, tail: number): number {
 /** The value on that side at which the difference itself has a chance of `tail`. */
 function limitOf(difference: Difference, tail: number, side: "low" | "high"): number {
   const { value, method } = difference, sign = side === "low" ? -1 : 1;
+  if (method === "constant") return value;
   const isShare = method.endsWith("score") || method === "bound";
   const most = isShare ? 1 - sign * value : Infinity;
   const p = (distance: number) =>

@@ -41,6 +41,8 @@ export interface Evidence {
   readonly p?: number;
   /** Accuracy less that of a baseline that sees only the answers. */
   readonly headroom?: Estimate;
+  /** Why nothing could have shown, whatever came out. */
+  readonly blind?: string;
 }
 
 export type Verdict = "effect" | "equivalent" | "not worse" | "inconclusive" | "not identifiable";
@@ -99,8 +101,9 @@ export function judge(evidence: readonly Evidence[], options: JudgeOptions = {})
   const found = evidence.map((each) => {
     const size = evidence.filter(({ hypothesis }) => hypothesis.family === each.hypothesis.family).length;
     const detectable = detectableOf(each, { alpha: alpha / size, power });
-    const { headroom } = each;
-    const isBlind = headroom !== undefined && detectable !== undefined && !(headroom.low > detectable);
+    const { headroom, blind } = each;
+    const isBlind = blind !== undefined ||
+      headroom !== undefined && detectable !== undefined && !(headroom.low > detectable);
     return { ...each, detectable, isBlind, strictest: alpha / size, tested: isBlind ? 1 : pOf(each) };
   });
   const main = adjustFamilies(
@@ -242,6 +245,7 @@ function reasonOf(verdict: Verdict, found: Found, { adjusted, gate, within }: St
     case "equivalent":
       return `within ${figure(margin)} on either side, adjusted p ${figure(within)}`;
     case "not identifiable":
+      if (found.blind !== undefined) return found.blind;
       return `no headroom: the accuracy above the answers alone is ${figure(headroom?.low)} at least, and ` +
         `${figure(detectable)} is the smallest effect that would be found`;
     case "inconclusive":

@@ -23,6 +23,7 @@ import {
   figure,
   GENERAL,
   hasCell,
+  knowing,
   percent,
   setsOf,
   sum,
@@ -217,22 +218,23 @@ export const claims: readonly Claim[] = [
   },
   {
     number: 9,
-    text: "Silencing a country's units lowers that country most, and relatives more than others",
+    text: "Silencing a country's units lowers that country most",
     source: "the paper: mean rank 1.17 for Mexico over six models, its mask hits Spain next",
     needs: ["culnig_specific"],
-    judge: (found) => within(found, "culnig_specific", "Mexico silenced", specific),
+    judge: (found) => knowing(found, () => within(found, "culnig_specific", "Mexico silenced", specific)),
   },
   {
     number: 10,
     text:
-      "Training a language task where the units are erodes culture, where they are not it does not, and is learnt as well",
+      "Training a language task where the units are erodes culture more than training it where they are not",
     source: "1.9; the paper states the direction",
     needs: ["culnig_training"],
     judge: (found) =>
-      byHypotheses(found, "culnig_training", [
-        "culture falls more than when empty blocks are trained",
-        "training it teaches it",
-      ]),
+      knowing(found, () =>
+        byHypotheses(found, "culnig_training", [
+          "culture falls more than when empty blocks are trained",
+          "training it teaches it",
+        ])),
   },
 ];
 

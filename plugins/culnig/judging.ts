@@ -44,6 +44,11 @@ export function within(
   return judge(results);
 }
 
+/** A claim of another matrix, about a model that knows enough of cultures by the gate of the first. */
+export function knowing(found: Found, judge: () => ClaimResult): ClaimResult {
+  return found.has("culnig") ? within(found, "culnig", GENERAL, judge) : judge();
+}
+
 /** A claim that hypotheses of its matrix make: all of those that were judged have to hold. */
 export function byHypotheses(found: Found, matrix: string, names: readonly string[]): ClaimResult {
   const treatment = matrix === "culnig" ? GENERAL : "trained where culture is";

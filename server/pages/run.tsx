@@ -4,6 +4,7 @@ import {
   gateTexts,
   hasLeak,
   leakOf,
+  leftOutText,
   type MetricResult,
   provenanceNotes,
   type Results,
@@ -38,7 +39,9 @@ export function RunPage({ results }: { readonly results: Results }) {
           part of the data. These numbers must not be quoted.
         </p>
       )}
-      {[...gateTexts(results), ...provenanceNotes(results)].map((note) => <p class="note">{note}.</p>)}
+      {[...leftOutText(results), ...gateTexts(results), ...provenanceNotes(results)].map((note) => (
+        <p class="note">{note}.</p>
+      ))}
       {results.models.map((model, at) => (
         <HeatMap
           results={results}

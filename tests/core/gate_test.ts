@@ -1,14 +1,14 @@
 /** Gates: what is asked first, what stays behind them, and what is said of it. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { UserError } from "../../core/error.ts";
-import { passGates } from "../../core/gate.ts";
+import { runThroughGates } from "../../core/gate.ts";
 import { gateTexts } from "../../core/report/claims.ts";
 import { limitations } from "../../core/report/limitations.ts";
+import { reportMarkdown } from "../../core/report/markdown.ts";
 import { table } from "../../core/report/table.ts";
-import { run } from "../../core/runner.ts";
 import { createMemoryStore } from "../../core/store/memory.ts";
 import { summarise } from "../../core/summary.ts";
-import { FOUND, MUTED, newLog, plan } from "../fake_plan.ts";
+import { FOUND, keys, MUTED, newLog, plan } from "../fake_plan.ts";
 import { testContext } from "../support.ts";
 
 const RUN = {
@@ -29,10 +29,8 @@ const CLAIM = { name: "falls", treatment: "found", benchmark: "riddles", directi
 async function through(gates: readonly Record<string, unknown>[]) {
   const log = newLog(), store = createMemoryStore(), context = testContext();
   const planned = await plan({ matrix: { treatments: [MUTED, FOUND], gates, hypotheses: [CLAIM] }, log });
-  const open = await passGates(planned, { store, context });
-  const asked = log.batches.length;
-  await run(open, { store, context });
-  return { planned, open, asked, log, results: summarise(open, store, RUN) };
+  const { plan: open, counts } = await runThroughGates(planned, { store, context });
+  return { planned, open, counts, log, results: summarise(open, store, RUN) };
 }
 
 Deno.test("a gate that stays shut stops the treatments behind it before anything is scored", async () => {
@@ -59,16 +57,25 @@ Deno.test("a gate that stays shut stops the treatments behind it before anything
   const [text] = gateTexts(results);
   assertStringIncludes(text!, "101.0 or more was asked: not identifiable, and found was not run");
   assert(limitations(results).includes(text!));
+  assertStringIncludes(
+    reportMarkdown(results),
+    "Treatment found was run on no model: none reached its gate.",
+  );
   assert(table(results, { colour: false, width: 400 }).includes(text!));
 });
 
 Deno.test('below a gate "mark" runs what was asked and says that it shows nothing', async () => {
   const gate = { benchmark: "riddles", atLeast: 1.01, belowGate: "mark" };
-  const { planned, open, asked, results } = await through([gate]);
+  const { planned, open, counts, results, log } = await through([gate]);
   assertEquals(open.cells.length, planned.cells.length);
-  // The untouched cell alone, 24 items in batches of 4.
-  assertEquals(asked, 6);
-  assertEquals(results.hypotheses!.judged.length, 1);
+  // Every cell is computed once, the untouched one by the gate: 24 items in batches of 4 each.
+  assertEquals(log.batches.length, 6 * counts.computedCells);
+  assertEquals([counts.computedCells, counts.reusedCells], [new Set(keys(planned)).size, 0]);
+  const [judged] = results.hypotheses!.judged;
+  assertEquals(
+    [judged!.verdict, judged!.adjusted, judged!.reason],
+    ["not identifiable", 1, "the untouched model is below the gate"],
+  );
   assertStringIncludes(gateTexts(results)[0]!, "not identifiable, and muted, found were run all the same");
 });
 
@@ -81,6 +88,25 @@ Deno.test("an open gate changes nothing but the run's record", async () => {
   assertStringIncludes(gateTexts(results)[0]!, "or more was asked: identifiable");
   assert(!limitations(results).some((each) => each.includes("was asked")));
   assertEquals(gateTexts(without), []);
+});
+
+Deno.test("what is claimed behind a shut gate stays in its family, so that nothing else gets easier", async () => {
+  const log = newLog(), store = createMemoryStore(), context = testContext();
+  const other = { ...CLAIM, name: "muted falls", treatment: "muted" };
+  const judge = async (gates: readonly Record<string, unknown>[]) => {
+    const planned = await plan({
+      matrix: { treatments: [MUTED, FOUND], gates, hypotheses: [CLAIM, other] },
+      log,
+    });
+    const { plan: open } = await runThroughGates(planned, { store, context });
+    return summarise(open, store, RUN).hypotheses!.judged.find(({ hypothesis }) =>
+      hypothesis.name === other.name
+    )!;
+  };
+  const both = await judge([]);
+  const alone = await judge([{ benchmark: "riddles", atLeast: 1.01, treatments: ["found"] }]);
+  assertEquals(alone.p, both.p);
+  assert(alone.adjusted >= both.adjusted && alone.adjusted >= Math.min(1, 2 * alone.p) - 1e-12);
 });
 
 Deno.test("a gate names what the matrix has", async () => {

@@ -20,7 +20,7 @@ import { createMemoryStore } from "../../core/store/memory.ts";
 const ACC = { name: "acc", title: "Accuracy", binary: true, higherIsBetter: true };
 const benchmark = (label: string) =>
   ({
-    record: { label },
+    record: { label, name: label },
     primary: "acc",
     evaluator: { metrics: [ACC] },
     items: [],
