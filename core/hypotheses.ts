@@ -84,10 +84,16 @@ export function planHypotheses(
     }
     if (hypothesis.beyond !== undefined) {
       find("benchmark", hypothesis.beyond, labels.filter((label) => label !== hypothesis.benchmark));
-      const nameOf = (label: string) => benchmarks[labels.indexOf(label)]!.record.name;
-      if (nameOf(hypothesis.beyond) === nameOf(hypothesis.benchmark)) {
+      const here = benchmarks[labels.indexOf(hypothesis.benchmark)]!;
+      const there = benchmarks[labels.indexOf(hypothesis.beyond)]!;
+      const asked = new Set(here.items.map((item) => item.clusters.question));
+      // Within a benchmark one name is one question.
+      if (
+        here.record.name === there.record.name &&
+        there.items.some((item) => asked.has(item.clusters.question))
+      ) {
         refuse(
-          `goes beyond ${JSON.stringify(hypothesis.beyond)}, which may share items, wanted another benchmark`,
+          `goes beyond ${JSON.stringify(hypothesis.beyond)}, which asks the same questions, wanted others`,
         );
       }
       if (hypothesis.control !== UNTOUCHED) {

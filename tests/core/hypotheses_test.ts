@@ -25,6 +25,7 @@ const benchmark = (label: string) =>
     evaluator: { metrics: [ACC] },
     items: [],
   }) as unknown as PlannedBenchmark;
+const ASKED = [{ id: "1", clusters: { question: "q1" } }];
 const BENCHMARKS = [benchmark("riddles"), benchmark("riddles (answers only)")];
 
 const CLAIM = {
@@ -35,7 +36,22 @@ const CLAIM = {
   direction: "less",
 } as const;
 
-function planned(...hypotheses: readonly Record<string, unknown>[]) {
+Deno.test("a claim beyond a benchmark is about other questions", () => {
+  const claim = { ...CLAIM, control: "untouched", beyond: "riddles again" };
+  const again = (name: string) => {
+    const own = { ...benchmark("riddles"), items: ASKED } as unknown as PlannedBenchmark;
+    const other = { ...own, record: { ...own.record, label: "riddles again", name } };
+    return () => planned.call({ benchmarks: [own, other] }, claim);
+  };
+  assertThrows(again("riddles"), UserError, 'goes beyond "riddles again", which asks the same questions');
+  // Another benchmark may call another question by the same name.
+  again("puzzles")();
+});
+
+function planned(
+  this: { readonly benchmarks: readonly PlannedBenchmark[] } | void,
+  ...hypotheses: readonly Record<string, unknown>[]
+) {
   const matrix = parseMatrix(
     JSON.stringify({
       version: 1,
@@ -55,7 +71,7 @@ function planned(...hypotheses: readonly Record<string, unknown>[]) {
     "m.json",
   );
   const written = withControls(matrix, { registry: createRegistry([], []), path: "/m.json" });
-  return planHypotheses(written, { benchmarks: BENCHMARKS, task: "read matrix m.json" });
+  return planHypotheses(written, { benchmarks: this?.benchmarks ?? BENCHMARKS, task: "read matrix m.json" });
 }
 
 Deno.test("planHypotheses() writes every default out and hashes what is claimed, not how it is written", () => {
