@@ -232,3 +232,18 @@ export interface Results {
     readonly platform: string;
   };
 }
+
+/** For results of which no run is recorded. */
+export const UNRECORDED: Results["run"] = {
+  startedAt: "",
+  finishedAt: "",
+  elapsedMs: 0,
+  command: [],
+  computedCells: 0,
+  reusedCells: 0,
+  tokens: 0,
+  tokensPerSecond: 0,
+  peakMemoryMb: 0,
+  threads: 0,
+  platform: "",
+};

@@ -10,7 +10,7 @@ import type { Metric } from "../evaluator.ts";
 import { type MatrixFile, parseMatrix } from "../matrix.ts";
 import { planRun } from "../plan.ts";
 import type { Registry } from "../registry.ts";
-import type { HypothesisResult, Results } from "../results.ts";
+import { type HypothesisResult, type Results, UNRECORDED } from "../results.ts";
 import { run } from "../runner.ts";
 import type { Scorer } from "../scorer.ts";
 import { createMemoryStore } from "../store/memory.ts";
@@ -172,18 +172,3 @@ function outcomeOf(
     isMade: primary.length > 0 && primary.every(({ verdict }) => verdict === "effect"),
   };
 }
-
-/** Nothing is kept of these runs. */
-const UNRECORDED: Results["run"] = {
-  startedAt: "",
-  finishedAt: "",
-  elapsedMs: 0,
-  command: [],
-  computedCells: 0,
-  reusedCells: 0,
-  tokens: 0,
-  tokensPerSecond: 0,
-  peakMemoryMb: 0,
-  threads: 0,
-  platform: "",
-};

@@ -7,30 +7,18 @@ import { limitations } from "../../core/report/limitations.ts";
 import { reportMarkdown } from "../../core/report/markdown.ts";
 import { table } from "../../core/report/table.ts";
 import { createMemoryStore } from "../../core/store/memory.ts";
+import { UNRECORDED } from "../../core/results.ts";
 import { summarise } from "../../core/summary.ts";
 import { FOUND, keys, MUTED, newLog, plan } from "../fake_plan.ts";
 import { testContext } from "../support.ts";
 
-const RUN = {
-  startedAt: "2026-01-01T00:00:00.000Z",
-  finishedAt: "2026-01-01T00:00:01.000Z",
-  elapsedMs: 1,
-  command: [],
-  computedCells: 0,
-  reusedCells: 0,
-  tokens: 0,
-  tokensPerSecond: 0,
-  peakMemoryMb: 0,
-  threads: 0,
-  platform: "test",
-};
 const CLAIM = { name: "falls", treatment: "found", benchmark: "riddles", direction: "less" };
 
 async function through(gates: readonly Record<string, unknown>[]) {
   const log = newLog(), store = createMemoryStore(), context = testContext();
   const planned = await plan({ matrix: { treatments: [MUTED, FOUND], gates, hypotheses: [CLAIM] }, log });
   const { plan: open, counts } = await runThroughGates(planned, { store, context });
-  return { planned, open, counts, log, results: summarise(open, store, RUN) };
+  return { planned, open, counts, log, results: summarise(open, store, UNRECORDED) };
 }
 
 Deno.test("a gate that stays shut stops the treatments behind it before anything is scored", async () => {
@@ -99,7 +87,7 @@ Deno.test("what is claimed behind a shut gate stays in its family, so that nothi
       log,
     });
     const { plan: open } = await runThroughGates(planned, { store, context });
-    return summarise(open, store, RUN).hypotheses!.judged.find(({ hypothesis }) =>
+    return summarise(open, store, UNRECORDED).hypotheses!.judged.find(({ hypothesis }) =>
       hypothesis.name === other.name
     )!;
   };

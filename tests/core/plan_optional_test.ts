@@ -5,6 +5,7 @@ import { UserError } from "../../core/error.ts";
 import { limitations } from "../../core/report/limitations.ts";
 import { run } from "../../core/runner.ts";
 import { createMemoryStore } from "../../core/store/memory.ts";
+import { UNRECORDED } from "../../core/results.ts";
 import { summarise } from "../../core/summary.ts";
 import riddles from "../fake_benchmark.ts";
 import { MUTED, plan } from "../fake_plan.ts";
@@ -19,19 +20,6 @@ const lost = {
 } as Benchmark;
 const CLAIM = { name: "falls", treatment: "muted", benchmark: "riddles", direction: "less" };
 const options = { benchmarks: [lost], data: DATA };
-const RUN = {
-  startedAt: "2026-01-01T00:00:00.000Z",
-  finishedAt: "2026-01-01T00:00:01.000Z",
-  elapsedMs: 1,
-  command: [],
-  computedCells: 0,
-  reusedCells: 0,
-  tokens: 0,
-  tokensPerSecond: 0,
-  peakMemoryMb: 0,
-  threads: 0,
-  platform: "test",
-};
 
 Deno.test("an optional benchmark without data is left out with what is claimed of it, and outputs say so", async () => {
   const matrix = {
@@ -46,7 +34,7 @@ Deno.test("an optional benchmark without data is left out with what is claimed o
   assertEquals(planned.benchmarks.map(({ record }) => record.label), ["riddles"]);
   assertEquals(planned.hypotheses.list.map(({ name }) => name), ["falls"]);
   await run(planned, { store, context: testContext() });
-  const results = summarise(planned, store, RUN);
+  const results = summarise(planned, store, UNRECORDED);
   assertEquals(results.leftOut, ["lost"]);
   assertStringIncludes(
     limitations(results).join("\n"),
@@ -83,7 +71,7 @@ Deno.test("a benchmark's own limit cuts it alone, and outputs say so", async () 
   assertEquals(planned.benchmarks.map(({ items }) => items.length), [5, 24]);
   assertEquals(planned.limit, null);
   await run(planned, { store, context: testContext() });
-  const results = summarise(planned, store, RUN);
+  const results = summarise(planned, store, UNRECORDED);
   assertEquals(results.reportable, true);
   assertStringIncludes(limitations(results).join("\n"), "Of few only the first 5 of 24 items were asked");
   const cut = await plan({ matrix, limit: 3 });
