@@ -10,14 +10,15 @@
 import { z } from "zod";
 import {
   armId,
-  AskParam,
   type ChoiceItem,
+  chosenProtocol,
   defineBenchmark,
   inOrders,
   jsonLines,
   labelPrompt,
   OrdersParam,
   promptOf,
+  protocolParams,
 } from "../core/mod.ts";
 
 const LABELS = ["A", "B", "C", "D", "E"] as const;
@@ -36,31 +37,11 @@ const TEMPLATES: readonly ((question: string, options: string) => string)[] = [
     `Choose from A to E.\n\nQ: ${question}\n\nOptions:\n${options}\n\nDo not repeat the option, reply with a single letter.`,
 ];
 const harness = (question: string, options: string) => `Question: ${question}\n${options}\nAnswer:`;
-const ALL = TEMPLATES.map((_, i) => i);
 
 const Params = z.strictObject({
-  protocol: z.enum(["lm-eval", "culnig"]).default("lm-eval"),
-  /** Wordings of "culnig", each an item of its own. */
-  templates: z.array(z.int().min(0).max(TEMPLATES.length - 1)).min(1)
-    .refine((list) => new Set(list).size === list.length, "wanted different templates").default(ALL),
-  /** One of them. */
-  template: z.int().min(0).max(TEMPLATES.length - 1).optional(),
+  ...protocolParams(TEMPLATES.length),
   orders: OrdersParam,
-  ask: AskParam,
-  /** Default true for "culnig", false for "lm-eval". */
-  chat: z.boolean().optional(),
-}).refine(
-  ({ protocol, templates }) => protocol === "culnig" || String(templates) === String(ALL),
-  { path: ["templates"], message: 'templates belong to the protocol "culnig"' },
-).refine(
-  ({ protocol, templates, template }) =>
-    template === undefined || (protocol === "culnig" && String(templates) === String(ALL)),
-  { path: ["template"], message: 'template belongs to the protocol "culnig" and stands without templates' },
-).transform(({ template, chat, ...params }) => ({
-  ...params,
-  templates: template === undefined ? params.templates : [template],
-  ...(chat !== undefined && chat !== (params.protocol === "culnig") && { chat }),
-}));
+}).transform(chosenProtocol(TEMPLATES.length));
 
 const Row = z.looseObject({
   id: z.string(),

@@ -13,11 +13,12 @@
 import { z } from "zod";
 import {
   armId,
-  AskParam,
   type ChoiceItem,
+  chosenProtocol,
   defineBenchmark,
   labelPrompt,
   promptOf,
+  protocolParams,
   tsvRows,
 } from "../core/mod.ts";
 
@@ -39,32 +40,12 @@ const TEMPLATES: readonly ((question: string, sentence: string) => string)[] = [
   (question, sentence) =>
     `Q: ${question}\nS: ${sentence}\n\nIs S enough to answer Q? Reply with a single digit, without explanation: 0 for yes, 1 for no.`,
 ];
-const ALL = TEMPLATES.map((_, i) => i);
 
 const Params = z.strictObject({
-  protocol: z.enum(["lm-eval", "culnig"]).default("lm-eval"),
-  /** Wordings of "culnig", each an item of its own. */
-  templates: z.array(z.int().min(0).max(TEMPLATES.length - 1)).min(1)
-    .refine((list) => new Set(list).size === list.length, "wanted different templates").default(ALL),
-  /** One of them. */
-  template: z.int().min(0).max(TEMPLATES.length - 1).optional(),
+  ...protocolParams(TEMPLATES.length),
   /** The train split is to tune on; "dev" (undefined) is to report on. */
   split: z.enum(["dev", "train"]).optional().transform((split) => split === "train" ? split : undefined),
-  ask: AskParam,
-  /** Default true for "culnig", false for "lm-eval". */
-  chat: z.boolean().optional(),
-}).refine(
-  ({ protocol, templates }) => protocol === "culnig" || String(templates) === String(ALL),
-  { path: ["templates"], message: 'templates belong to the protocol "culnig"' },
-).refine(
-  ({ protocol, templates, template }) =>
-    template === undefined || (protocol === "culnig" && String(templates) === String(ALL)),
-  { path: ["template"], message: 'template belongs to the protocol "culnig" and stands without templates' },
-).transform(({ template, chat, ...params }) => ({
-  ...params,
-  templates: template === undefined ? params.templates : [template],
-  ...(chat !== undefined && chat !== (params.protocol === "culnig") && { chat }),
-}));
+}).transform(chosenProtocol(TEMPLATES.length));
 
 const Row = z.looseObject({
   index: z.string().min(1),

@@ -13,16 +13,15 @@
 import { z } from "zod";
 import {
   armId,
-  AskParam,
   type ChoiceItem,
-  chosenTemplates,
+  chosenProtocol,
   defineBenchmark,
   filledTemplate,
   type FoundFile,
   jsonLines,
   labelPrompt,
   promptOf,
-  templateParams,
+  protocolParams,
   tsvRows,
 } from "../core/mod.ts";
 
@@ -45,22 +44,10 @@ const TEMPLATES = [
 ] as const;
 
 const Params = z.strictObject({
-  protocol: z.enum(["lm-eval", "culnig"]).default("lm-eval"),
-  ...templateParams(TEMPLATES.length),
+  ...protocolParams(TEMPLATES.length),
   /** The train split is to tune on; "dev" (undefined) is to report on. */
   split: z.enum(["dev", "train"]).optional().transform((split) => split === "train" ? split : undefined),
-  ask: AskParam,
-  /** Default true for "culnig", false for "lm-eval". */
-  chat: z.boolean().optional(),
-}).refine(
-  ({ protocol, templates, template }) =>
-    protocol === "culnig" || (template ?? templates) === undefined ||
-    templates?.length === TEMPLATES.length,
-  { path: ["templates"], message: 'template and templates belong to the protocol "culnig"' },
-).transform(chosenTemplates(TEMPLATES.length)).transform(({ chat, ...params }) => ({
-  ...params,
-  ...(chat !== undefined && chat !== (params.protocol === "culnig") && { chat }),
-}));
+}).transform(chosenProtocol(TEMPLATES.length));
 
 const Label = z.enum(CLASSES);
 const Record = z.looseObject({

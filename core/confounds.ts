@@ -67,6 +67,46 @@ export function chosenTemplates(count: number) {
   };
 }
 
+/**
+ * Params of a benchmark that is asked as lm-evaluation-harness does ("lm-eval", in its one wording) or in the set-up of CULNIG ("culnig", in
+ * wordings of our own), to be read by chosenProtocol().
+ *
+ * @param count of own wordings
+ */
+export function protocolParams(count: number) {
+  return {
+    protocol: z.enum(["lm-eval", "culnig"]).default("lm-eval"),
+    ...templateParams(count),
+    ask: AskParam,
+    /** Default true for "culnig", false for "lm-eval". */
+    chat: z.boolean().optional(),
+  };
+}
+
+interface ProtocolParams {
+  readonly protocol: "lm-eval" | "culnig";
+  readonly templates?: number[] | undefined;
+  readonly template?: number | undefined;
+  readonly chat?: boolean | undefined;
+}
+
+/** For .transform() of the params: wordings as chosenTemplates() has them, and `chat` only where it is not as usual for the protocol. */
+export function chosenProtocol(count: number) {
+  const choose = chosenTemplates(count);
+  return <P extends ProtocolParams>({ chat, ...params }: P, context: z.RefinementCtx) => {
+    const { protocol, templates, template } = params, isOurs = protocol === "culnig";
+    // What is written out into results has all templates, whatever the protocol.
+    if (!isOurs && (template !== undefined || (templates !== undefined && templates.length < count))) {
+      context.addIssue({
+        code: "custom",
+        path: ["templates"],
+        message: 'template and templates belong to the protocol "culnig"',
+      });
+    }
+    return { ...choose(params, context), ...(chat !== undefined && chat !== isOurs && { chat }) };
+  };
+}
+
 /** A wording with its slots filled: "{question}" and the like, each of which must have a value. */
 export function filledTemplate(template: string, slots: Readonly<Record<string, string>>): string {
   return template.replaceAll(/\{(\w+)\}/g, (_, slot: string) => slots[slot]!);

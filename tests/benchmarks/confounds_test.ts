@@ -192,7 +192,11 @@ for (const benchmark of [commonsenseQa, qnli] as readonly AnyBenchmark[]) {
     assertEquals(read({ protocol: "culnig", chat: true, ask: "question" }), read({ protocol: "culnig" }));
     assertEquals(read({ chat: false }), read({}));
     assert(read({ chat: true }).includes('"chat":true'));
-    assertThrows(() => read({ template: 0 }), UserError, 'template belongs to the protocol "culnig"');
+    assertThrows(
+      () => read({ template: 0 }),
+      UserError,
+      'template and templates belong to the protocol "culnig"',
+    );
     assertThrows(
       () => read({ protocol: "culnig", template: 0, templates: [1] }),
       UserError,
