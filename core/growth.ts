@@ -17,7 +17,7 @@ import type { ControlSpec, MatchedDamageSpec, MatrixSpec } from "./matrix.ts";
 import type { Edit, Model, ScoreRequest, ScoreResult } from "./model.ts";
 import { suggest } from "./nearest.ts";
 import { type BenchmarkOptions, plain, type PlannedBenchmark, requestsOf } from "./plan_benchmarks.ts";
-import { isShortened, loadSet } from "./plan_scores.ts";
+import { loadSet } from "./plan_scores.ts";
 import { methodSteps, stepsFound } from "./plan_arms.ts";
 import type { PlannedTreatment } from "./plan_treatments.ts";
 import type { PlannedScore } from "./plan_scores.ts";
@@ -87,14 +87,13 @@ export function planTexts(
             }`,
           );
         }
-        const { record } = benchmark;
+        const { record, shortened } = benchmark;
         const spec = plain({
           benchmark: { name: record.name, version: record.version, params: record.params },
           evaluator: record.evaluator,
           itemsHash: record.itemsHash,
           metric: metric.name,
         });
-        const shortened = isShortened(record, control.on.limit, options.limit);
         return [[control, { benchmark, evaluator, metric, shortened, spec }]];
       })
     ),

@@ -21,7 +21,7 @@ import {
 import { checkRequests, lastAsked } from "./plan_requests.ts";
 import { provenanceNotes } from "./provenance/notes.ts";
 import { checkControls } from "./plan_controls.ts";
-import { planProvenance } from "./plan_provenance.ts";
+import { foundElsewhere, planProvenance } from "./plan_provenance.ts";
 import { type ModelScore, modelScore, type PlannedScore, planScores } from "./plan_scores.ts";
 import { armsPlanned, checkSelections, type PlannedArm } from "./plan_arms.ts";
 import { type PlannedTreatment, planTreatments } from "./plan_treatments.ts";
@@ -109,7 +109,7 @@ export async function planRun(file: MatrixFile, options: PlanOptions): Promise<P
   const treatments = planTreatments(matrix, { ...options, scores, texts, tunes });
   const { benchmarks, leftOut } = planBenchmarks(matrix, options);
   noteOtherVersions(benchmarks, options.context);
-  const provenance = planProvenance(treatments, benchmarks, {
+  const met = planProvenance(treatments, benchmarks, {
     task: `run matrix ${options.path}`,
     allowLeakage: matrix.allowLeakage,
   });
@@ -156,11 +156,12 @@ export async function planRun(file: MatrixFile, options: PlanOptions): Promise<P
       });
     })
   );
+  const provenance = { ...met, ...foundElsewhere(treatments, models) };
   const hypotheses = planHypotheses(without(matrix, leftOut), { benchmarks, task });
   const gates = planGates(matrix, { benchmarks, leftOut, task });
   const name = matrix.name ?? basename(options.path).replace(/\.json$/, "");
-  const shortened = benchmarks.some(({ record }) => record.items.effective < record.items.original) ||
-    [...scores.values(), ...texts.values(), ...tunes.values()].some((each) => each.shortened);
+  const shortened = [...benchmarks, ...scores.values(), ...texts.values(), ...tunes.values()]
+    .some((each) => each.shortened);
   const limit = shortened ? options.limit ?? null : null;
   const digest = sha256(
     canonicalJson(identityOf({ matrix, limit, models, benchmarks, cells, provenance, hypotheses, gates })),

@@ -18,6 +18,8 @@ export interface PlannedBenchmark {
   readonly record: BenchmarkRecord;
   readonly evaluator: AnyEvaluator;
   readonly items: readonly Item[];
+  /** Whether the run's limit left items out, beyond those that the matrix's own does. */
+  readonly shortened: boolean;
   readonly primary: string;
   /** Empty for most. */
   readonly scales: readonly Scale[];
@@ -61,9 +63,9 @@ export function planBenchmarks(matrix: MatrixSpec, options: BenchmarkOptions): P
   const planned = entries.flatMap(({ entry, benchmark, evaluator, params }) => {
     const others = entries.filter((other) => other.entry.use === entry.use).map((other) => other.params);
     const label = entry.name ?? labelWith(benchmark.name, params, others);
-    const limit = Math.min(entry.limit ?? Infinity, options.limit ?? Infinity);
+    const limits = { own: entry.limit, run: options.limit };
     try {
-      return [loadBenchmark(benchmark, params, { label, evaluator, folder, limit })];
+      return [loadBenchmark(benchmark, params, { label, evaluator, folder, limits })];
     } catch (error) {
       if (!(entry.optional && error instanceof MissingFile)) throw error;
       leftOut.push(label);
@@ -98,11 +100,12 @@ export function dataFolder({ data }: MatrixSpec, options: BenchmarkOptions): str
 export function loadBenchmark(
   benchmark: Benchmark,
   params: unknown,
-  { label, evaluator, folder, limit }: {
+  { label, evaluator, folder, limits: { own = Infinity, run = Infinity } }: {
     readonly label: string;
     readonly evaluator: AnyEvaluator;
     readonly folder: string | undefined;
-    readonly limit: number | undefined;
+    /** Items at most: of the matrix for this benchmark, and of the run for all. */
+    readonly limits: { readonly own?: number | undefined; readonly run?: number | undefined };
   },
 ): PlannedBenchmark {
   const declared = benchmark.files(params);
@@ -118,7 +121,7 @@ export function loadBenchmark(
     const state = all.length === 0 ? "it has no items" : `${all.length - ids.size} of its items share an id`;
     throw new UserError(`Cannot run benchmark ${benchmark.name}: ${state}, wanted items with an id each`);
   }
-  const items = all.slice(0, limit);
+  const items = all.slice(0, Math.min(own, run));
   const { name, version, title, licence, source } = benchmark;
   const record: BenchmarkRecord = {
     label,
@@ -139,7 +142,8 @@ export function loadBenchmark(
     ...chanceOf(items),
   };
   const scales = scalesOf(benchmark, evaluator, params);
-  return { record, evaluator, items, primary: benchmark.metric(params), scales };
+  const shortened = run < Math.min(own, all.length);
+  return { record, evaluator, items, shortened, primary: benchmark.metric(params), scales };
 }
 
 /**

@@ -6,7 +6,7 @@ import type { PlannedTreatment } from "./plan_treatments.ts";
 import { madeOfKey, printedItems, printItems, textOf } from "./provenance/made_of.ts";
 import { meetings, type PrintedItem } from "./provenance/meet.ts";
 import { meetingText, reservedText } from "./provenance/notes.ts";
-import type { MeetingRecord, ProvenanceRecord } from "./results.ts";
+import type { MeetingRecord, ModelRecord, ProvenanceRecord } from "./results.ts";
 
 export interface ProvenanceOptions {
   /** For messages: what could not be done. */
@@ -65,6 +65,20 @@ export function planProvenance(
   }
   const unknown = treatments.filter(({ madeOf }) => madeOf.includes(undefined)).map(({ name }) => name);
   return { allowLeakage, meetings: met, unknown, reserved };
+}
+
+/** Treatments whose units files say that they were found on other weights than those of a model that they are run on. */
+export function foundElsewhere(
+  treatments: readonly Pick<PlannedTreatment, "name" | "foundOn">[],
+  models: readonly { readonly record: Pick<ModelRecord, "label" | "info"> }[],
+): Pick<ProvenanceRecord, "elsewhere"> {
+  const elsewhere = treatments.flatMap(({ name, foundOn }) =>
+    models.flatMap(({ record: { label, info } }) =>
+      foundOn.filter(({ weights }) => weights !== info.hash.weights)
+        .map((found) => ({ treatment: name, model: label, found: found.label }))
+    )
+  );
+  return elsewhere.length > 0 ? { elsewhere } : {};
 }
 
 /**

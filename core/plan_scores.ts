@@ -123,9 +123,7 @@ function planScore(
       [name, set],
     ) => [name, planSet(set, matrix, { ...options, role: "localise" })]),
   );
-  const shortened = Object.entries(sets).some(([name, { record }]) =>
-    isShortened(record, entry.on[name]?.limit, options.limit)
-  );
+  const shortened = Object.values(sets).some((set) => set.shortened);
   const spec = plain({
     scorer: { name: scorer.name, version: scorer.version, params },
     seed: matrix.seed,
@@ -145,15 +143,6 @@ export function setsSpec(sets: Readonly<Record<string, PlannedSet>>): Json {
       groupBy: groupBy ?? null,
     }]),
   ));
-}
-
-/** Whether the run's limit leaves items out, beyond those that a set's own leaves out. */
-export function isShortened(
-  { items }: PlannedBenchmark["record"],
-  own: number | undefined,
-  limit: number | undefined,
-): boolean {
-  return (limit ?? Infinity) < Math.min(own ?? Infinity, items.original);
 }
 
 /** A set and the items that it is made of. @throws {UserError} as loadSet(). */
@@ -184,7 +173,7 @@ export function loadSet(set: ScoreSetSpec, matrix: MatrixSpec, options: SetOptio
     label: labelWith(benchmark.name, params, [params, {}]),
     evaluator,
     folder: dataFolder(matrix, options),
-    limit: Math.min(set.limit ?? Infinity, options.limit ?? Infinity),
+    limits: { own: set.limit, run: options.limit },
   });
 }
 

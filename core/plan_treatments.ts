@@ -20,7 +20,7 @@ import { type PlannedScore, scoreName, selectsAfter } from "./plan_scores.ts";
 import type { PlannedTune } from "./plan_tunes.ts";
 import { lookUp, type Registry } from "./registry.ts";
 import { parseWith } from "./schema.ts";
-import { unitsGiven } from "./units.ts";
+import { type FoundOn, unitsGiven } from "./units.ts";
 
 /** Units that a scorer will find. */
 export interface Selection {
@@ -54,6 +54,8 @@ export interface PlannedTreatment {
   readonly selections: readonly Selection[];
   /** The items that made its units, selections and units files together; undefined for each list that does not say. */
   readonly madeOf: readonly (MadeOf | undefined)[];
+  /** The models that its units files were found on, those that say so. */
+  readonly foundOn: readonly FoundOn[];
   /** Its steps and its controls as the matrix has them, with versions, and params with every default. */
   readonly record: { readonly steps: Json; readonly controls: Json };
 }
@@ -83,6 +85,7 @@ function planTreatment(
   const edits: PlannedEdit[] = [];
   const selections: Selection[] = [];
   const made: (MadeOf | undefined)[] = [];
+  const foundOn: FoundOn[] = [];
   let scored: PlannedScore | undefined;
   const scoreRecord = (score: ScoreSpec, planned = scores.get(scoreName(score))) => {
     return { ...score, version: planned?.scorer.version, params: planned?.params };
@@ -93,7 +96,10 @@ function planTreatment(
   };
   const [tune] = steps.flatMap((step) => step.tune ? [tunes.get(step.tune)!] : []);
   if (tune) made.push(...Object.values(tune.sets).map((set) => set.madeOf));
-  if (tune?.units) made.push(...tune.units.madeOf ?? [undefined]);
+  if (tune?.units) {
+    made.push(...tune.units.madeOf ?? [undefined]);
+    if (tune.units.foundOn) foundOn.push(tune.units.foundOn);
+  }
   const record = steps.map(({ score, select, edit, tune }, i) => {
     if (tune) return { tune: tuneRecord(tune) };
     if (score) {
@@ -112,6 +118,7 @@ function planTreatment(
     const params = parseWith(intervention.params, edit.params, `${task}: params of ${edit.use}`);
     const given = edit.units === undefined ? undefined : unitsGiven(edit.units, dirname(path), task);
     if (given) made.push(...given.madeOf ?? [undefined]);
+    if (given?.foundOn) foundOn.push(given.foundOn);
     edits.push({ intervention, params, units: given?.units ?? selections.at(-1) ?? [] });
     return { edit: { ...edit, version: intervention.version, params } };
   });
@@ -140,6 +147,7 @@ function planTreatment(
     edits,
     selections,
     madeOf: made,
+    foundOn,
     record: {
       steps: plain(record),
       controls: plain(

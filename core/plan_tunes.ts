@@ -7,7 +7,7 @@ import type { Json } from "./evaluator.ts";
 import type { MatrixSpec, TuneSpec } from "./matrix.ts";
 import { type BenchmarkOptions, plain } from "./plan_benchmarks.ts";
 import type { PlannedArm } from "./plan_arms.ts";
-import { checkSets, isShortened, type PlannedSet, planSet, setsSpec } from "./plan_scores.ts";
+import { checkSets, type PlannedSet, planSet, setsSpec } from "./plan_scores.ts";
 import type { PlannedTreatment } from "./plan_treatments.ts";
 import { lookUp } from "./registry.ts";
 import { parseWith } from "./schema.ts";
@@ -73,9 +73,7 @@ function planTune(
       [name, set],
     ) => [name, planSet(set, matrix, { ...options, task, role: "tune" })]),
   );
-  const shortened = Object.entries(sets).some(([name, { record }]) =>
-    isShortened(record, entry.on[name]?.limit, options.limit)
-  );
+  const shortened = Object.values(sets).some((set) => set.shortened);
   const spec = plain({
     tuner: { name: tuner.name, version: tuner.version, params },
     sets: setsSpec(sets),

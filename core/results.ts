@@ -160,6 +160,12 @@ export interface ProvenanceRecord {
   readonly unknown: readonly string[];
   /** Reported items that their benchmark keeps to localise or to tune; without leave there are none. */
   readonly reserved: readonly { readonly benchmark: string; readonly items: number }[];
+  /** Treatments whose units files name another model than the one they are run on, by label each; absent where there are none. */
+  readonly elsewhere?: readonly {
+    readonly treatment: string;
+    readonly model: string;
+    readonly found: string;
+  }[];
 }
 
 /** A hypothesis on one model, judged. */

@@ -3,8 +3,8 @@
  *
  * A units file is JSON: `{"units": [{"tap": "layers.1.mlp.gate", "units": [3, 7]}, {"tap": "layers.2.attn.head", "index": 0}]}`. An
  * entry may also be a key of module, layer and neuron as programs for Hugging Face models write them, "mlp.gate_proj_13_4021". Other members
- * of the file ("notes", "source") are for people, but for "madeOf": the items that the units were found by. A bare list of entries is read
- * as well.
+ * of the file ("notes", "source") are for people, but for "madeOf": the items that the units were found by, and
+ * "model": the one that they were found on. A bare list of entries is read as well.
  */
 import { resolve } from "node:path";
 import { z } from "zod";
@@ -32,7 +32,11 @@ export type UnitGroup = z.output<typeof UnitGroupSchema>;
 /** A list of entries, in a file or in a matrix. */
 export const UnitEntriesSchema = z.array(z.union([z.string(), UnitGroupSchema])).min(1);
 const File = z.union([
-  z.looseObject({ units: UnitEntriesSchema, madeOf: z.array(MadeOfSchema).optional() }),
+  z.looseObject({
+    units: UnitEntriesSchema,
+    madeOf: z.array(MadeOfSchema).optional(),
+    model: z.looseObject({ label: z.string(), hash: z.looseObject({ weights: z.string() }) }).optional(),
+  }),
   UnitEntriesSchema,
 ]);
 
@@ -66,15 +70,25 @@ export interface UnitsFile {
   readonly units: readonly Unit[];
   /** What they were found by: nothing, where they were not found but made up; undefined where that is not said. */
   readonly madeOf: readonly MadeOf[] | undefined;
+  /** What they were found on; undefined where that is not said. */
+  readonly foundOn: FoundOn | undefined;
+}
+
+/** The model of a units file: its label in that run, and the sha256 of its weights. */
+export interface FoundOn {
+  readonly label: string;
+  readonly weights: string;
 }
 
 /** Units and what made them, from a file's text. @throws {UserError} for what is not a units file. */
 export function readUnitsFile(text: string, path: string): UnitsFile {
   const task = `read units ${path}`;
   const file = parseWith(File, parseJson(text, task), task);
-  return Array.isArray(file)
-    ? { units: unitsOf(file, task), madeOf: undefined }
-    : { units: unitsOf(file.units, task), madeOf: file.madeOf };
+  return Array.isArray(file) ? { units: unitsOf(file, task), madeOf: undefined, foundOn: undefined } : {
+    units: unitsOf(file.units, task),
+    madeOf: file.madeOf,
+    foundOn: file.model && { label: file.model.label, weights: file.model.hash.weights },
+  };
 }
 
 /** Units of a matrix: a list, or the path of a units file, which starts in `folder`. @throws {UserError} for what is neither. */
@@ -85,7 +99,7 @@ export function unitsGiven(
 ): UnitsFile {
   return typeof given === "string"
     ? readUnits(given, folder)
-    : { units: unitsOf(given, task), madeOf: undefined };
+    : { units: unitsOf(given, task), madeOf: undefined, foundOn: undefined };
 }
 
 /** Units and what made them, from a file; a path starts in `folder`. @throws {UserError} for what is not a units file. */

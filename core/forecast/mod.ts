@@ -13,7 +13,7 @@ import type { RunStore } from "../store/store.ts";
 import { type Detectable, detectableOf } from "./detectable.ts";
 import { memoryOf } from "./memory.ts";
 import { type HypothesisForecast, neededOf } from "./needed.ts";
-import { gradientRateOf, type Here, rateOf, runsIn, type Sourced } from "./rates.ts";
+import { gradientRateOf, type Here, rateOf, runsIn, type Sourced, WRITING } from "./rates.ts";
 
 export type { Detectable } from "./detectable.ts";
 export type { HypothesisForecast } from "./needed.ts";
@@ -64,6 +64,7 @@ export interface ModelForecast {
   /** Tokens a second. */
   readonly rate: Sourced;
   readonly gradientRate: Sourced;
+  /** By these rates, a token that is written for WRITING others. */
   readonly seconds: number;
   /** Peak of the process, 1e6 bytes. */
   readonly memoryMb: Sourced;
@@ -129,6 +130,7 @@ function modelForecast(model: PlannedModel, { plan, store, runs, here }: ModelOp
     ...scoring.map((s) => s.forwardTokens),
   ]);
   const gradientTokens = sum(scoring.map((each) => each.gradientTokens));
+  const written = sum(benchmarks.map(({ written = 0 }) => written));
   const rate = rateOf(model.record, runs, here);
   const backward = gradientRateOf(model.record, runs, { ...here, forward: rate });
   return {
@@ -141,7 +143,7 @@ function modelForecast(model: PlannedModel, { plan, store, runs, here }: ModelOp
     gradientTokens,
     rate,
     gradientRate: backward,
-    seconds: forwardTokens / rate.value + gradientTokens / backward.value,
+    seconds: (forwardTokens + (WRITING - 1) * written) / rate.value + gradientTokens / backward.value,
     memoryMb: memoryOf(model, { plan, runs, gradients: gradientTokens > 0 }),
     sharing: model.countTokens !== undefined,
     draws: plan.treatments.some(({ controls }) => controls.some(({ use }) => use === "random")),

@@ -4,6 +4,7 @@ import { fold } from "../report/table.ts";
 import { TEST } from "./detectable.ts";
 import { mbText } from "./memory.ts";
 import type { Detectable, Forecast, HypothesisForecast, ModelForecast } from "./mod.ts";
+import { WRITING } from "./rates.ts";
 
 export interface PrintOptions {
   /** Bold and dim text. */
@@ -89,7 +90,7 @@ function cellsTable(model: ModelForecast, width: number): string[] {
       ? indented(
         `At most ${
           numberText(written)
-        } of them are written by the model one after another, each some six times as long as the rate of scored tokens says`,
+        } of them are written by the model one after another, each counted as long as ${WRITING} that are scored`,
         width,
       )
       : []),

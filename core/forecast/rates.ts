@@ -29,6 +29,8 @@ const OPERATIONS_A_PARAMETER = 2;
 const FASTEST = 20_000;
 /** Below this, opening the model is a large part of a run. */
 const SHORT_MS = 10_000;
+/** Time of a token that is written, eight texts at once, in tokens that are scored. */
+export const WRITING = 6;
 /** Time of a forward and a backward pass through frozen weights, in forward passes. */
 const BACKWARD = 2.5;
 

@@ -72,6 +72,7 @@ export function provenanceNotes(
     );
   const meetings = provenance.meetings.filter(isHere), reserved = provenance.reserved.filter(isHere);
   const unknown = provenance.unknown.filter((treatment) => isHere({ treatment }));
+  const elsewhere = (provenance.elsewhere ?? []).filter(isHere);
   const leaks = meetings.filter(({ exact, near }) => exact + near > 0);
   return [
     ...leaks.map((leak) =>
@@ -95,6 +96,11 @@ export function provenanceNotes(
         } do not say which items made them, so items may be reported on that did`,
       ]
       : []),
+    ...elsewhere.map(({ treatment, model, found }) =>
+      `The units of ${
+        JSON.stringify(treatment)
+      } were found on other weights (${found}) than those of ${model}`
+    ),
   ];
 }
 

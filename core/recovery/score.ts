@@ -98,7 +98,7 @@ function loadSet(
     label: name,
     evaluator,
     folder: data,
-    limit: undefined,
+    limits: {},
   });
   const requests = requestsOf(planned, model);
   return {

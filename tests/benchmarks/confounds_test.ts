@@ -213,7 +213,7 @@ Deno.test("an item of an arm is the same to the guard as the usual item of its q
       label: "fables",
       evaluator: multipleChoice,
       folder: own,
-      limit: undefined,
+      limits: {},
     });
   };
   const usual = of({});

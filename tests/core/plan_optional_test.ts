@@ -76,4 +76,7 @@ Deno.test("a benchmark's own limit cuts it alone, and outputs say so", async () 
   assertStringIncludes(limitations(results).join("\n"), "Of few only the first 5 of 24 items were asked");
   const cut = await plan({ matrix, limit: 3 });
   assertEquals([cut.benchmarks.map(({ items }) => items.length), cut.limit], [[3, 3], 3]);
+  // A run's limit that cuts nothing beyond it leaves the run reportable.
+  const wide = await plan({ matrix, limit: 24 });
+  assertEquals([wide.benchmarks.map(({ items }) => items.length), wide.limit], [[5, 24], null]);
 });

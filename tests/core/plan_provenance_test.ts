@@ -266,7 +266,16 @@ Deno.test("a units file carries what made it into another matrix, and one that d
       "muted",
     ]);
 
+    const other = { label: "other", hash: { weights: "0".repeat(64) } };
+    Deno.writeTextFileSync(path, JSON.stringify({ ...bare, madeOf: [], model: other }));
+    const foreign = await finish(named(path));
+    const from = `The units of "given" were found on other weights (other) than those of ${
+      foreign.models[0]!.label
+    }`;
+    assertStringIncludes(table(foreign, { colour: false, width: 200 }).join(" "), from);
+    assertStringIncludes(reportMarkdown(foreign), from);
     Deno.writeTextFileSync(path, JSON.stringify({ ...bare, madeOf: [] }));
+    assertEquals((await plan(named(path))).provenance.elsewhere, undefined, "found on this very model");
     assertEquals((await plan(named(path))).provenance.unknown, [], "made up, of no item");
     Deno.writeTextFileSync(path, JSON.stringify({ ...bare, madeOf: [{ ...madeOf[0], ids: ["one"] }] }));
     assertStringIncludes(
