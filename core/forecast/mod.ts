@@ -1,4 +1,5 @@
 /** What a plan will take: cells and tokens that the store has not, time, memory, and what its items can find. Computes nothing. */
+import type { PlannedGate } from "../gate.ts";
 import { loadGrowth, type ModelGrowth } from "../growth.ts";
 import { isGradient, planPasses } from "../passes.ts";
 import { capped } from "../sampling.ts";
@@ -78,6 +79,10 @@ export interface Forecast {
   readonly id: string;
   readonly name: string;
   readonly limit: number | null;
+  /** Labels of benchmarks whose data is not there. */
+  readonly leftOut: readonly string[];
+  /** What stops treatments below it; they are counted whole. */
+  readonly gates: readonly PlannedGate[];
   readonly models: readonly ModelForecast[];
   readonly benchmarks: readonly Detectable[];
   readonly hypotheses: readonly HypothesisForecast[];
@@ -93,6 +98,8 @@ export function forecast(plan: Plan, store: RunStore, here: Here): Forecast {
     id: plan.id,
     name: plan.name,
     limit: plan.limit,
+    leftOut: plan.leftOut,
+    gates: plan.gates.filter(({ belowGate }) => belowGate === "stop"),
     models: plan.models.map((model) => modelForecast(model, { plan, store, runs, here })),
     benchmarks: plan.benchmarks.map((benchmark) => detectableOf(benchmark, seen)),
     hypotheses: neededOf(plan, seen),

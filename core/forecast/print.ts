@@ -1,5 +1,6 @@
 /** A forecast as lines for the terminal. */
 import { countText } from "../report/format.ts";
+import { leftOutText } from "../report/limitations.ts";
 import { fold } from "../report/table.ts";
 import { TEST } from "./detectable.ts";
 import { mbText } from "./memory.ts";
@@ -22,12 +23,13 @@ export function forecastLines(forecast: Forecast, { colour, width }: PrintOption
   const bold = (text: string) => colour ? `\x1b[1m${text}\x1b[22m` : text;
   const section = (title: string, lines: readonly string[]) =>
     lines.length > 0 ? ["", bold(title), ...lines] : [];
-  const { models, benchmarks, hypotheses, id, limit, trains } = forecast;
+  const { models, benchmarks, hypotheses, gates, id, limit, trains } = forecast;
   const sentence = `Plan of run ${id}; nothing was computed or written${
     limit === null ? "" : `; only the first ${limit} items of each benchmark (--limit), not reportable`
   }`;
   return [
     ...fold(sentence, width),
+    ...[...leftOutText(forecast), ...gates.map(gateText)].flatMap((note) => fold(note, width)),
     ...models.flatMap((model) => section(titleOf(model), cellsTable(model, width))),
     ...section("Time", timeLines(models, width)),
     ...section("Memory, at its peak", memoryLines(models, width)),
@@ -43,6 +45,13 @@ export function forecastLines(forecast: Forecast, { colour, width }: PrintOption
     ),
     ...trains ? ["", ...fold("What a training's seeds vary by is in none of these.", width)] : [],
   ];
+}
+
+/** "Run only where the untouched model reaches 0.35 exact_match on blend, and counted whole here: general silenced". */
+function gateText({ benchmark, metric, atLeast, treatments }: Forecast["gates"][number]): string {
+  return `Run only where the untouched model reaches ${atLeast} ${metric} on ${benchmark}, and counted whole here: ${
+    treatments.join(", ")
+  }`;
 }
 
 function titleOf({ label, architecture, parameters }: ModelForecast): string {

@@ -257,3 +257,17 @@ Deno.test("forecastLines() stays within its width, names cut, and gives every so
   }
   assertMatch(text, /\n {2}all: under a second\n/);
 });
+
+Deno.test("forecastLines() names what a shut gate would stop, not what it would mark", async () => {
+  const gates = [
+    { benchmark: "riddles", atLeast: 0.35, treatments: ["muted"] },
+    { benchmark: "riddles", atLeast: 0.9, belowGate: "mark" },
+  ];
+  const planned = await plan({ matrix: { treatments: [MUTED, FOUND], gates } });
+  const lines = forecastLines(forecast(planned, createMemoryStore(), HERE), { colour: false, width: 200 });
+  assertEquals(lines.filter((line) => line.startsWith("Run only where")), [
+    `Run only where the untouched model reaches 0.35 ${
+      planned.gates[0]!.metric
+    } on riddles, and counted whole here: muted`,
+  ]);
+});
