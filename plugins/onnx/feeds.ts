@@ -14,8 +14,8 @@ export interface FeedRow {
   readonly tokens: readonly RowToken[];
   /** Absolute position of the first token that has no parent. */
   readonly start: number;
-  /** Which past keys the row sees; absent: all. */
-  readonly past?: (key: number) => boolean;
+  /** Position of a past key, undefined for one that is not the row's; absent: all are, each at its own number. */
+  readonly past?: (key: number) => number | undefined;
   readonly edits: readonly Edit[];
 }
 
@@ -51,7 +51,7 @@ export function feedsOf(
     positions: { data: positions, dims },
     cos: { data: cos, dims: [angles, shape.headDim / 2] },
     sin: { data: sin, dims: [angles, shape.headDim / 2] },
-    mask: maskOf(rows, { tokens, past, group: shape.heads / shape.kvHeads, masks }),
+    mask: maskOf(rows, { tokens, past, group: shape.heads / shape.kvHeads, masks, window: shape.window }),
   };
   return { ...feeds, ...editFeeds(rows, { shape, taps }) };
 }
@@ -87,10 +87,14 @@ interface MaskSize {
   readonly past: number;
   readonly group: number;
   readonly masks: "each" | "shared";
+  readonly window: number | undefined;
 }
 
 /** [1|batch, 1, group * tokens, past + tokens]; one for all rows when each is a plain run of text that sees the whole past. */
-function maskOf(rows: readonly FeedRow[], { tokens, past, group, masks: kind }: MaskSize): TensorData {
+function maskOf(
+  rows: readonly FeedRow[],
+  { tokens, past, group, masks: kind, window = Infinity }: MaskSize,
+): TensorData {
   const alike = rows.every((row) =>
     row.past === undefined && row.tokens.every(({ parent }, t) => parent === t - 1)
   );
@@ -98,13 +102,22 @@ function maskOf(rows: readonly FeedRow[], { tokens, past, group, masks: kind }: 
   const data = new Float32Array(masks * group * tokens * keys).fill(NEVER);
   for (let r = 0; r < masks; r++) {
     const base = r * group * tokens * keys, row = rows[r]!;
+    const places = window === Infinity || alike ? [] : positionsOf(row);
     for (let t = 0; t < tokens; t++) {
-      const line = base + t * keys;
-      for (let key = 0; key < past; key++) if (!row.past || row.past(key)) data[line + key] = 0;
+      // The first position that is in sight.
+      const line = base + t * keys, first = (places[t] ?? row.start + t) - window + 1;
+      for (let key = 0; key < past; key++) {
+        const position = row.past ? row.past(key) : key;
+        if (position !== undefined && position >= first) data[line + key] = 0;
+      }
       // In a shared mask every row is a run; a padded token sees itself, so that its softmax has something to sum.
-      if (alike) data.fill(0, line + past, line + past + t + 1);
+      if (alike) data.fill(0, line + past + Math.max(0, t - window + 1), line + past + t + 1);
       else if (t >= row.tokens.length) data[line + past + t] = 0;
-      else for (let seen = t; seen >= 0; seen = row.tokens[seen]!.parent) data[line + past + seen] = 0;
+      else {
+        for (let seen = t, left = window; seen >= 0 && left > 0; seen = row.tokens[seen]!.parent, left--) {
+          data[line + past + seen] = 0;
+        }
+      }
     }
     const own = data.subarray(base, base + tokens * keys);
     for (let copy = 1; copy < group; copy++) data.set(own, base + copy * tokens * keys);

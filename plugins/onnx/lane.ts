@@ -106,7 +106,9 @@ function rowOf(text: Text, edits: readonly Edit[], from: Kept | undefined): Feed
   if (!from) return row;
   // Keys of shorter texts are padded up to the longest; what they grew by comes after.
   const first = from.lengths.get(text)!;
-  return { ...row, past: (key) => key < first || key >= from.longest };
+  const position = (key: number) =>
+    key < first ? key : key < from.longest ? undefined : first + key - from.longest;
+  return { ...row, past: position };
 }
 
 /** @param editsOf every edit of a text, at all its positions

@@ -53,7 +53,7 @@ export const backend: ModelBackend<OnnxParams> = {
     const tensors = [...checkpoint.shapes].map(([name, shape]) =>
       [name, { name, shape, file: "", offset: 0, length: 0 }] as const
     );
-    const graph = drawGraph(findArchitecture(checkpoint.config.model_type, path), {
+    const graph = drawGraph(architectureOf(checkpoint), {
       ...checkpoint,
       tensors: new Map(tensors),
     }, { kind: "score", edits: [] });
@@ -65,7 +65,7 @@ export const backend: ModelBackend<OnnxParams> = {
   async merge(params, { delta, out }, context) {
     const path = resolve(context.baseDir, params.path);
     const base = await openCheckpoint(path, context, { accept: known(path) });
-    const { info, shape } = describe(base, params), architecture = findArchitecture(info.architecture, path);
+    const { info, shape } = describe(base, params), architecture = architectureOf(base);
     const host = { info, checkpoint: base, architecture, shape, context };
     return mergeDelta(host, { delta: resolve(context.baseDir, delta), out: resolve(context.baseDir, out) });
   },
@@ -85,10 +85,14 @@ function refuseUnread({ path, shapes, config }: CheckpointInfo, read: ReadonlySe
 }
 
 function rotaryOf(checkpoint: CheckpointInfo & Pick<Checkpoint, "ropeFactors">): RopeOptions {
-  const { ropeTheta: theta, headDim, ropeScaling: scaling } = shapeOf(checkpoint.config);
+  const { ropeTheta: theta, headDim, ropeScaling: scaling } = shapeOf(
+    checkpoint.config,
+    architectureOf(checkpoint),
+  );
   return { theta, headDim, scaling, factors: checkpoint.ropeFactors };
 }
 
+const architectureOf = ({ config, path }: CheckpointInfo) => findArchitecture(config.model_type, path);
 const known = (path: string) => (modelType: string) => void findArchitecture(modelType, path);
 
 interface Description {
@@ -99,7 +103,7 @@ interface Description {
 }
 
 function describe(checkpoint: CheckpointInfo, { packed = true }: Pick<OnnxParams, "packed">): Description {
-  const shape = shapeOf(checkpoint.config);
+  const shape = shapeOf(checkpoint.config, architectureOf(checkpoint));
   const { tokenizer, hash, chatTemplateHash } = createTokenizer(checkpoint.tokenizer, checkpoint.path);
   const info: ModelInfo = {
     name: basename(checkpoint.path),
@@ -150,7 +154,7 @@ interface Opening {
 
 function createModel(checkpoint: Checkpoint, described: Description, opening: Opening): Model {
   const { info, tokenizer, shape, units } = described, { params, options, context } = opening;
-  const architecture = findArchitecture(info.architecture, checkpoint.path);
+  const architecture = architectureOf(checkpoint);
   drawGraph(architecture, checkpoint, { kind: "score", edits: options.taps }); // a tensor that is missing is found now
   const session = { threads: context.threads, packed: params.packed ?? true };
   const engineOptions = {

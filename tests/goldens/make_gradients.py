@@ -1,8 +1,8 @@
 """Makes gradients/: tiny random checkpoints, and what PyTorch in float64 makes of them; see README.md.
 
-    python make_gradients.py [--out FOLDER]
+    python make_gradients.py [--out FOLDER] [MODEL ...]     (default all)
 
-The modules and their wiring are transformers' LlamaForCausalLM. Three parts of it compute in float32 whatever the weights are (norm,
+The modules and their wiring are those of transformers' class for the model's family. Three parts of it compute in float32 whatever the weights are (norm,
 rotary tables, softmax); they are replaced below, and the whole is compared with the untouched float32 model. Gradients are autograd's,
 and are compared with central differences. Token ids, edits and targets are drawn from a seed.
 """
@@ -27,6 +27,11 @@ CHECKED = ("logprob", "cloze, edited", "crossEntropy all")
 ONLY_GRADIENTS = ("logitDifference", "crossEntropy completion", "crossEntropy prompt", "crossEntropy all", "crossEntropy of a stretch")
 SPECIAL = ["[UNK]", "[BOS]", "[EOS]"]
 
+# Of a family beside Llama: that it is drawn as it is, not every objective.
+OF_FAMILY = ("logprob", "cloze", "crossEntropy all", "logprob, edited", "cloze, edited")
+SMALL = dict(num_hidden_layers=2, hidden_size=24, num_attention_heads=4, num_key_value_heads=2, head_dim=8, intermediate_size=28,
+             vocab_size=64, rope_theta=100.0, rms_norm_eps=1e-5)
+
 # Between them: grouped and single queries, tied and own output matrix, no biases and all, heads * headDim as wide as the residual and not.
 MODELS = {
     "gqa": dict(num_hidden_layers=3, hidden_size=48, num_attention_heads=6, num_key_value_heads=2, head_dim=8,
@@ -35,7 +40,11 @@ MODELS = {
     "biased": dict(num_hidden_layers=2, hidden_size=24, num_attention_heads=3, num_key_value_heads=3, head_dim=12,
                    intermediate_size=28, vocab_size=64, tie_word_embeddings=False, attention_bias=True, mlp_bias=True,
                    rope_theta=10000.0, rms_norm_eps=1e-6),
+    "mistral": dict(SMALL, model_type="mistral", tie_word_embeddings=False, sliding_window=4),
+    "qwen2": dict(SMALL, model_type="qwen2", tie_word_embeddings=True, sliding_window=4, use_sliding_window=False),
+    "qwen3": dict(SMALL, model_type="qwen3", tie_word_embeddings=False, attention_bias=False),
 }
+CLASSES = {"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}
 
 
 def make_checkpoint(folder, sizes):
@@ -44,6 +53,9 @@ def make_checkpoint(folder, sizes):
     torch.manual_seed(SEED)
     width, vocab, span = sizes["hidden_size"], sizes["vocab_size"], sizes["head_dim"]
     heads, kv_heads, mlp = sizes["num_attention_heads"], sizes["num_key_value_heads"], sizes["intermediate_size"]
+    family = sizes.get("model_type", "llama")
+    # Which projections have biases.
+    qkv, out_bias, mlp_bias = (family == "qwen2" or sizes.get("attention_bias", False)), sizes.get("attention_bias", False), sizes.get("mlp_bias", False)
     tensors = {"model.embed_tokens.weight": torch.randn(vocab, width) * 0.45}
 
     def project(name, out, into, scale, biased):
@@ -51,26 +63,29 @@ def make_checkpoint(folder, sizes):
         if biased:
             tensors[f"{name}.bias"] = torch.randn(out) * 0.3
 
-    def norm(name):
-        tensors[f"{name}.weight"] = 1 + 0.3 * torch.randn(width)
+    def norm(name, columns=width):
+        tensors[f"{name}.weight"] = 1 + 0.3 * torch.randn(columns)
 
     for layer in range(sizes["num_hidden_layers"]):
         at = f"model.layers.{layer}"
         norm(f"{at}.input_layernorm")
         for name, out, scale in [("q", heads * span, 1.3), ("k", kv_heads * span, 1.3), ("v", kv_heads * span, 1)]:
-            project(f"{at}.self_attn.{name}_proj", out, width, scale, sizes["attention_bias"])
-        project(f"{at}.self_attn.o_proj", width, heads * span, 1, sizes["attention_bias"])
+            project(f"{at}.self_attn.{name}_proj", out, width, scale, qkv)
+        project(f"{at}.self_attn.o_proj", width, heads * span, 1, out_bias)
+        if family == "qwen3":
+            norm(f"{at}.self_attn.q_norm", span)
+            norm(f"{at}.self_attn.k_norm", span)
         norm(f"{at}.post_attention_layernorm")
-        project(f"{at}.mlp.gate_proj", mlp, width, 1.5, sizes["mlp_bias"])
-        project(f"{at}.mlp.up_proj", mlp, width, 1.2, sizes["mlp_bias"])
-        project(f"{at}.mlp.down_proj", width, mlp, 1, sizes["mlp_bias"])
+        project(f"{at}.mlp.gate_proj", mlp, width, 1.5, mlp_bias)
+        project(f"{at}.mlp.up_proj", mlp, width, 1.2, mlp_bias)
+        project(f"{at}.mlp.down_proj", width, mlp, 1, mlp_bias)
     norm("model.norm")
     if not sizes["tie_word_embeddings"]:
         tensors["lm_head.weight"] = torch.randn(vocab, width) * 0.6
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    config = dict(architectures=["LlamaForCausalLM"], model_type="llama", hidden_act="silu", bos_token_id=1, eos_token_id=2,
-                  max_position_embeddings=64, torch_dtype="float32", **sizes)
+    config = {**dict(architectures=[CLASSES[family]], model_type=family, hidden_act="silu", bos_token_id=1, eos_token_id=2,
+                     max_position_embeddings=64, torch_dtype="float32"), **sizes}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer(vocab)) + "\n")
     (folder / "tokenizer_config.json").write_text(json.dumps(dict(bos_token="[BOS]", eos_token="[EOS]", unk_token="[UNK]")) + "\n")
@@ -102,11 +117,13 @@ def exact_rotary(self, x, position_ids):
     return angles.cos(), angles.sin()
 
 
-def exact_attention(module, query, key, value, attention_mask, scaling, **_):
-    """Causal, one text, no cache: the mask is made here."""
+def exact_attention(module, query, key, value, attention_mask, scaling, sliding_window=None, **_):
+    """Causal, one text, no cache: the mask is made here. A token sees `sliding_window` tokens, itself among them."""
     groups, tokens = module.num_key_value_groups, query.shape[2]
     key, value = (x.repeat_interleave(groups, 1) for x in (key, value))
     future = torch.ones(tokens, tokens, dtype=torch.bool).triu(1)
+    if sliding_window is not None:
+        future |= torch.ones(tokens, tokens, dtype=torch.bool).tril(-sliding_window)
     weights = (query @ key.transpose(2, 3) * scaling).masked_fill(future, -torch.inf).softmax(-1)
     assert weights.dtype == torch.float64
     return (weights @ value).transpose(1, 2).contiguous(), weights
@@ -120,9 +137,9 @@ def load_exact(folder):
     model = load(folder, torch.float64).requires_grad_(False)
     model.set_attn_implementation("exact")
     for module in model.modules():
-        if type(module).__name__ == "LlamaRMSNorm":
+        if type(module).__name__.endswith("RMSNorm"):
             module.forward = types.MethodType(exact_norm, module)
-        if type(module).__name__ == "LlamaRotaryEmbedding":
+        if type(module).__name__.endswith("RotaryEmbedding"):
             module.forward = types.MethodType(exact_rotary, module)
     ids = torch.arange(3, 23)[None]
     with torch.no_grad():
@@ -336,6 +353,8 @@ def make_goldens(folder):
     torch.set_num_threads(1)
     model = load_exact(folder)
     cases, tensors = make_cases(model), {}
+    if model.config.model_type != "llama":
+        cases = [case for case in cases if case["name"] in OF_FAMILY]
     for case in cases:
         name = case["name"]
         case["taps"] = taps_of(model, None if case["taps"] == "all" else [1])
@@ -366,8 +385,12 @@ def make_goldens(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
-    out = parser.parse_args().out / "gradients"
+    parser.add_argument("models", nargs="*", choices=[*MODELS, []])
+    given = parser.parse_args()
+    out = given.out / "gradients"
     for name, sizes in MODELS.items():
+        if given.models and name not in given.models:
+            continue
         make_checkpoint(out / name, sizes)
         make_goldens(out / name)
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import transformers
 from safetensors import safe_open
-from transformers import AutoTokenizer, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 SEED = 0
 TOP = 20
@@ -332,7 +332,7 @@ def about(folder, **more):
 
 
 def load(folder, dtype=torch.float32):
-    model = LlamaForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager")
     return model.eval()
 
 

@@ -1,4 +1,6 @@
-/** A model family is data: what its weights are called. The decoder turns it into a graph. */
+import type { Hyperparameters } from "./shape.ts";
+
+/** A model family is data: what its weights are called, and where it departs from Llama. The decoder turns it into a graph. */
 export interface Architecture {
   /** `model_type` of config.json, or `general.architecture` of a GGUF. */
   readonly modelTypes: readonly string[];
@@ -12,7 +14,7 @@ export interface Architecture {
   layer(index: number): string;
   readonly attentionNorm: string;
   readonly mlpNorm: string;
-  /** Projections: ".weight" is [out, in]; a ".bias" [out] is used where there is one. */
+  /** Projections: ".weight" is [out, in]; ".bias" [out]. */
   readonly q: string;
   readonly k: string;
   readonly v: string;
@@ -20,4 +22,12 @@ export interface Architecture {
   readonly gate: string;
   readonly up: string;
   readonly down: string;
+  /** Sites whose projections have a bias whatever config.json says; absent: those of attention by its `attention_bias`, of the MLP by its
+   * `mlp_bias`. */
+  readonly biased?: readonly (keyof Hyperparameters["projections"])[];
+  /** RMSNorms of each head's queries and of its keys before they are turned, [headDim]. */
+  readonly queryNorm?: string;
+  readonly keyNorm?: string;
+  /** Whether a token sees no more than `sliding_window` tokens, where config.json has that. */
+  readonly windowed?: boolean;
 }

@@ -45,7 +45,7 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
   const { b, share } = spec.rows === "shared"
     ? createSharing(createBuilder())
     : { b: createBuilder(), share: (value: Value) => value };
-  const shape = shapeOf(checkpoint.config);
+  const shape = shapeOf(checkpoint.config, architecture);
   const taps = new Map<Tap, Value>(), read = new Set<Tap>(), edit = editInputs(b, new Set(spec.edits));
   const tap = (place: Tap, value: Value) => {
     const isRead = value.shape[0] === "rows";
@@ -186,7 +186,7 @@ type Quadruple = readonly [Value, Value, Value, Value];
 
 /** Outputs of all heads side by side, [batch, tokens, heads * headDim]. */
 function drawAttention(place: Layer, { x: h, positions, mask }: Flow): Value {
-  const { b, architecture, shape, tap, layer, tables, spec } = place;
+  const { b, architecture, shape, tap, weight, layer, tables, spec } = place;
   const { heads, kvHeads, headDim } = shape;
   const at = (name: string) => `layers.${layer}.${name}`;
   /** [batch, tokens, n * headDim] -> [batch, n, tokens, headDim] */
@@ -194,8 +194,14 @@ function drawAttention(place: Layer, { x: h, positions, mask }: Flow): Value {
     const apart = b.reshape(at(`${name}.apart`), x, [...x.shape.slice(0, 2), n, headDim]);
     return b.node("Transpose", at(`${name}.heads`), [apart], { perm: [0n, 2n, 1n, 3n] });
   };
-  const turn = (name: string, x: Value) =>
-    b.node("RotaryEmbedding", at(`${name}.turned`), [x, positions, tables.cos, tables.sin]);
+  const turn = (name: string, x: Value, norm: string | undefined) => {
+    const normed = norm === undefined ? x : normalise(b, at(`${name}.normed`), {
+      x,
+      weight: weight(architecture.layer(layer) + norm, [headDim]),
+      epsilon: shape.epsilon,
+    })[0];
+    return b.node("RotaryEmbedding", at(`${name}.turned`), [normed, positions, tables.cos, tables.sin]);
+  };
   /** Keys or values so far: those that came in, then those of this call. */
   const extend = (name: "k" | "v", x: Value) => {
     if (spec.rows !== "cache") return x;
@@ -208,9 +214,9 @@ function drawAttention(place: Layer, { x: h, positions, mask }: Flow): Value {
   const q = tap(`layers.${layer}.attn.q`, project(place, { site: "attn.q", name: architecture.q, x: h }));
   const k = tap(`layers.${layer}.attn.k`, project(place, { site: "attn.k", name: architecture.k, x: h }));
   const v = tap(`layers.${layer}.attn.v`, project(place, { site: "attn.v", name: architecture.v, x: h }));
-  const keys = extend("k", turn("attn.k", split("attn.k", k, kvHeads)));
+  const keys = extend("k", turn("attn.k", split("attn.k", k, kvHeads), architecture.keyNorm));
   const values = extend("v", split("attn.v", v, kvHeads));
-  const turned = turn("attn.q", split("attn.q", q, heads)),
+  const turned = turn("attn.q", split("attn.q", q, heads), architecture.queryNorm),
     [batch, , tokens] = turned.shape as [Dim, Dim, Dim];
   const queries = b.reshape(at("attn.q.grouped"), turned, [batch, kvHeads, "queries", headDim]);
 

@@ -2,8 +2,11 @@
 import { UserError } from "../../../core/mod.ts";
 import type { Architecture } from "./architecture.ts";
 import { llama } from "./llama.ts";
+import { mistral } from "./mistral.ts";
+import { qwen2 } from "./qwen2.ts";
+import { qwen3 } from "./qwen3.ts";
 
-const ARCHITECTURES: readonly Architecture[] = [llama];
+const ARCHITECTURES: readonly Architecture[] = [llama, mistral, qwen2, qwen3];
 
 /** @throws {UserError} that lists the known ones. */
 export function findArchitecture(modelType: string, path: string): Architecture {

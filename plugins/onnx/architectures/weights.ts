@@ -65,7 +65,7 @@ export function drawEmbedding(
   return b.node("Add", "embed", [others, own]);
 }
 
-/** The projection `name` of h, with its bias where the config says so and its low-rank update where there is one, [batch, tokens, out]. */
+/** The projection `name` of h, with its bias where family or config say so and its low-rank update where there is one, [batch, tokens, out]. */
 export function project(
   { b, architecture, shape, weight, layer, checkpoint, spec }: Reading & { readonly layer: number },
   { site, name, x }: Projection,
@@ -73,7 +73,9 @@ export function project(
   const [rows, columns] = shape.projections[site];
   const prefix = architecture.layer(layer) + name;
   const at = `layers.${layer}.${site}`;
-  const biased = site.startsWith("attn.") ? checkpoint.config.attention_bias : checkpoint.config.mlp_bias;
+  const { attention_bias, mlp_bias } = checkpoint.config;
+  const biased = architecture.biased?.includes(site) ??
+    (site.startsWith("attn.") ? attention_bias : mlp_bias);
   const adapter = checkpoint.adapters?.get(prefix);
   // FusedMatMul reads [out, in] as stored; a MatMul behind a Transpose would keep a second copy of the weight.
   const product = b.node("FusedMatMul", biased || adapter ? `${at}.product` : at, [

@@ -238,7 +238,11 @@ function blocksOf(
   }
   for (let layer = 0; layer < shape.layers; layer++) {
     const at = architecture.layer(layer);
-    put(`layers.${layer}.norms`, [at + architecture.attentionNorm, at + architecture.mlpNorm]);
+    const { attentionNorm, mlpNorm, queryNorm, keyNorm } = architecture;
+    put(
+      `layers.${layer}.norms`,
+      [attentionNorm, mlpNorm, queryNorm, keyNorm].flatMap((name) => name === undefined ? [] : at + name),
+    );
   }
   put("norm", [architecture.finalNorm]);
   return blocks;

@@ -32,6 +32,7 @@ export function parseConfig(fields: Fields, generation: Fields, path: string): M
     rms_norm_eps: read.number("rms_norm_eps", 1e-6),
     rope_theta: typeof nested === "number" ? nested : read.number("rope_theta", 10_000),
     rope_scaling: (rule.rope_type ?? rule.type ?? "default") === "default" ? null : rule,
+    ...windowOf(fields, path),
     vocab_size: read.count("vocab_size"),
     max_position_embeddings: read.count("max_position_embeddings", 2048),
     tie_word_embeddings: read.flag("tie_word_embeddings"),
@@ -40,6 +41,18 @@ export function parseConfig(fields: Fields, generation: Fields, path: string): M
     bos_token_id: ids(fields.bos_token_id)[0] ?? null,
     eos_token_id: [...new Set([...ids(fields.eos_token_id), ...ids(generation.eos_token_id)])],
   };
+}
+
+/** Qwen's configs name a window that is used only where they say so too. @throws {UserError} where some layers have it and others not. */
+function windowOf(fields: Fields, path: string): Pick<ModelConfig, "sliding_window"> {
+  const read = reader(fields, path), types = [fields.layer_types ?? []].flat();
+  if (new Set(types).size > 1 || fields.use_sliding_window === true) {
+    throw new UserError(
+      `Cannot read ${path}: some of its layers have a window of attention and others not, wanted all or none`,
+    );
+  }
+  if ((fields.sliding_window ?? null) === null || fields.use_sliding_window === false) return {};
+  return { sliding_window: read.count("sliding_window") };
 }
 
 /** One id, several or none, as a list. */

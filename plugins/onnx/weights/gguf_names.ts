@@ -18,26 +18,34 @@ interface Naming {
   readonly permuted: boolean;
 }
 
-/** By `general.architecture`. */
+const LLAMA: Naming = {
+  model: {
+    token_embd: "model.embed_tokens",
+    output_norm: "model.norm",
+    output: "lm_head",
+  },
+  layer: {
+    attn_norm: "input_layernorm",
+    attn_q: "self_attn.q_proj",
+    attn_k: "self_attn.k_proj",
+    attn_v: "self_attn.v_proj",
+    attn_output: "self_attn.o_proj",
+    ffn_norm: "post_attention_layernorm",
+    ffn_gate: "mlp.gate_proj",
+    ffn_up: "mlp.up_proj",
+    ffn_down: "mlp.down_proj",
+  },
+  permuted: true,
+};
+const QWEN2: Naming = { ...LLAMA, permuted: false };
+
+/** By `general.architecture`; a Mistral is a "llama" there. */
 const NAMINGS: Readonly<Record<string, Naming>> = {
-  llama: {
-    model: {
-      token_embd: "model.embed_tokens",
-      output_norm: "model.norm",
-      output: "lm_head",
-    },
-    layer: {
-      attn_norm: "input_layernorm",
-      attn_q: "self_attn.q_proj",
-      attn_k: "self_attn.k_proj",
-      attn_v: "self_attn.v_proj",
-      attn_output: "self_attn.o_proj",
-      ffn_norm: "post_attention_layernorm",
-      ffn_gate: "mlp.gate_proj",
-      ffn_up: "mlp.up_proj",
-      ffn_down: "mlp.down_proj",
-    },
-    permuted: true,
+  llama: LLAMA,
+  qwen2: QWEN2,
+  qwen3: {
+    ...QWEN2,
+    layer: { ...QWEN2.layer, attn_q_norm: "self_attn.q_norm", attn_k_norm: "self_attn.k_norm" },
   },
 };
 

@@ -29,6 +29,8 @@ export interface ModelConfig {
   readonly rope_theta: number;
   /** The scaling rule, with `rope_type`; null when frequencies are left as they are. */
   readonly rope_scaling: Readonly<Record<string, unknown>> | null;
+  /** How many tokens one sees, itself among them; absent: all before it. */
+  readonly sliding_window?: number;
   readonly vocab_size: number;
   readonly max_position_embeddings: number;
   readonly tie_word_embeddings: boolean;

@@ -7,6 +7,8 @@ import { readGolden } from "./weights/golden.ts";
 export const TAP = 1e-4;
 
 export const MODELS = ["gqa", "biased"] as const;
+/** A tiny random model of each family beside Llama, with fewer cases. */
+export const FAMILIES = ["mistral", "qwen2", "qwen3"] as const;
 /** A tiny random model below tests/goldens/gradients. */
 export const folder = (name: string) => new URL(`../../goldens/gradients/${name}`, import.meta.url).pathname;
 

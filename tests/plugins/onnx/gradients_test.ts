@@ -6,6 +6,7 @@ import {
   assertNear,
   type Case,
   caseOf,
+  FAMILIES,
   folder,
   type Golden,
   goldenOf,
@@ -22,7 +23,7 @@ const OBJECTIVE = 1e-5;
 /** float32 sums of the same numbers in another order, three layers deep and back. */
 const BATCHES = 1e-5;
 
-for (const name of MODELS) {
+for (const name of [...MODELS, ...FAMILIES]) {
   const golden = goldenOf(name);
   for (const place of golden.cases) {
     Deno.test(`run() gives PyTorch's objective, activations and gradients of ${name}: ${place.name}`, async () => {

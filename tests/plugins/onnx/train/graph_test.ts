@@ -23,7 +23,8 @@ const FLOAT32 = 2e-5;
 /** Everything that leaves the graph of the case "dpo" drawn with so many chunks, in ONNX Runtime and in the interpreter. */
 async function outputsOf(chunks: number) {
   const { recipe: { parameters, objective }, examples } = caseOf("dpo");
-  const checkpoint = await openCheckpoint(folder("gqa"), testContext()), shape = shapeOf(checkpoint.config);
+  const checkpoint = await openCheckpoint(folder("gqa"), testContext()),
+    shape = shapeOf(checkpoint.config, findArchitecture("llama", ""));
   const architecture = findArchitecture("llama", ""), task = "train gqa";
   const plan = planParameters(checkpoint, { architecture, shape, trained: parameters, seed: 1, task });
   // B is zero at first, which would hide what it multiplies.
