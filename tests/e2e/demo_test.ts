@@ -89,7 +89,9 @@ Deno.test("the demo's shares of right and of valid answers are those of transfor
 Deno.test("silencing the food neurons makes food fall far, and farther than halving them", () => {
   // 30 points: under half of what the world's truth.json says, and out of reach of the 32 questions' own noise.
   const silenced = differenceOf("food", "food silenced"), halved = differenceOf("food", "food halved");
-  assert(silenced.high < -0.3 && silenced.rose === 0);
+  assert(silenced.high < -0.3);
+  // What was wrong before may come right by chance: two items.
+  assert(silenced.rose <= 2 && silenced.fell > 10 * silenced.rose, `${silenced.rose} rose`);
   assert(silenced.value < halved.value && halved.value <= 0);
 });
 

@@ -161,6 +161,29 @@ Deno.test("nameTensors() gives Hugging Face's names, marks interleaved rows and 
   );
 });
 
+Deno.test("nameTensors() leaves the rows of Qwen's queries as they are, and knows Qwen3's norms of heads alone", () => {
+  const name = (family: string, ...names: string[]) => {
+    const metadata = Object.fromEntries(
+      Object.entries(llama).map(([key, entry]) => [key.replace(/^llama\./, `${family}.`), entry]),
+    );
+    const file = read({
+      metadata: { ...metadata, "general.architecture": ["string", family] },
+      tensors: names.map((name) => ({ ...a, name })),
+    });
+    return nameTensors(file, configOf(file, "model.gguf"), "model.gguf")
+      .map(({ name, interleavedHeads }) => [name, interleavedHeads]);
+  };
+  assertEquals(name("qwen2", "blk.0.attn_q.weight", "blk.0.attn_k.bias"), [
+    ["model.layers.0.self_attn.q_proj.weight", undefined],
+    ["model.layers.0.self_attn.k_proj.bias", undefined],
+  ]);
+  assertEquals(name("qwen3", "blk.0.attn_k_norm.weight"), [[
+    "model.layers.0.self_attn.k_norm.weight",
+    undefined,
+  ]]);
+  checkMessage(() => name("qwen2", "blk.0.attn_k_norm.weight"), "wanted those of a qwen2 model");
+});
+
 Deno.test("nameTensors() refuses an architecture that it does not know and names those it does", () => {
   const file = read({ metadata: llama, tensors: [a] });
   const config = { ...configOf(file, "model.gguf"), model_type: "mamba" };
