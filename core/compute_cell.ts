@@ -20,7 +20,10 @@ export interface CellOptions {
   readonly store: RunStore;
   readonly signal: AbortSignal;
   readonly tokenBudget: number;
-  readonly onBatch: (items: number, tokens: number) => void;
+  /** `written`: those of the tokens that the model wrote one after another. */
+  readonly onBatch: (
+    done: { readonly items: number; readonly tokens: number; readonly written: number },
+  ) => void;
 }
 
 /** Prompts that texts are written after at once. */
@@ -37,10 +40,10 @@ export async function computeCell(cell: PlannedCell, options: CellOptions): Prom
   store.openCell(cell.key, cell.spec, items.length);
   const done = new Set(store.outcomes(cell.key).keys());
   const isDone = (index: number) => done.has(items[index]?.id ?? "");
-  for await (const { outcomes, tokens } of answered(cell, { ...options, isDone })) {
+  for await (const { outcomes, tokens, written = 0 } of answered(cell, { ...options, isDone })) {
     store.commit(cell.key, outcomes);
     for (const outcome of outcomes) done.add(outcome.item);
-    onBatch(outcomes.length, tokens);
+    onBatch({ items: outcomes.length, tokens, written });
     signal.throwIfAborted();
   }
   keepSamples(cell, store);
@@ -53,6 +56,7 @@ interface Answered {
   /** Of the batch's items that were not done. */
   readonly outcomes: readonly Outcome[];
   readonly tokens: number;
+  readonly written?: number;
 }
 
 interface AnsweredOptions extends Pick<CellOptions, "model" | "edits" | "tokenBudget"> {
@@ -99,11 +103,13 @@ async function* written(
     if (indices.every(isDone)) continue;
     const prompts = indices.map((index) => requests[index]!.prompt);
     const outcomes: Outcome[] = [];
-    let tokens = 0;
+    let tokens = 0, written = 0;
     const texts = model.generate(prompts, { maxNewTokens, edits, batch: prompts.length });
     const ids = indices.map((index) => items[index]!.id);
     for await (const text of withPlace(texts, cell, `; its prompts are ${ids.join(", ")}`)) {
-      tokens += tokensRun({ prompt: prompts[text.index]!, ...text });
+      const run = tokensRun({ prompt: prompts[text.index]!, ...text });
+      tokens += run;
+      written += run - prompts[text.index]!.length;
       const index = indices[text.index]!;
       if (isDone(index)) continue;
       const { finish } = text;
@@ -111,7 +117,7 @@ async function* written(
         evaluator.outcomeOf(items[index]!, { text: model.tokenizer.decode(text.tokens), finish }),
       );
     }
-    yield { outcomes, tokens };
+    yield { outcomes, tokens, written };
   }
 }
 

@@ -91,6 +91,7 @@ export async function runThroughGates(
       computedCells: asked.computedCells + counts.computedCells,
       reusedCells: counts.reusedCells - asked.computedCells,
       tokens: asked.tokens + counts.tokens,
+      written: asked.written + counts.written,
       elapsedMs: asked.elapsedMs + counts.elapsedMs,
       scoring,
     },

@@ -73,10 +73,11 @@ export function foundElsewhere(
   models: readonly { readonly record: Pick<ModelRecord, "label" | "info"> }[],
 ): Pick<ProvenanceRecord, "elsewhere"> {
   const elsewhere = treatments.flatMap(({ name, foundOn }) =>
-    models.flatMap(({ record: { label, info } }) =>
-      foundOn.filter(({ weights }) => weights !== info.hash.weights)
-        .map((found) => ({ treatment: name, model: label, found: found.label }))
-    )
+    models.flatMap(({ record: { label, info } }) => {
+      const foreign = foundOn.filter(({ weights }) => weights !== info.hash.weights);
+      return [...new Set(foreign.map((each) => each.label))]
+        .map((found) => ({ treatment: name, model: label, found }));
+    })
   );
   return elsewhere.length > 0 ? { elsewhere } : {};
 }

@@ -227,6 +227,8 @@ export interface Results {
     /** When the hypotheses were first seen, and how many of their cells had been computed by then; absent where there are none. */
     readonly sealed?: { readonly at: string; readonly cells: number; readonly of: number };
     readonly tokens: number;
+    /** Of these, those of texts that models wrote one after another; absent where there are none. */
+    readonly written?: number;
     readonly tokensPerSecond: number;
     /** Of `tokens` and `elapsedMs` what scoring units and training took, and whether all of their passes went backward; absent where there was neither. */
     readonly scoring?: { readonly tokens: number; readonly elapsedMs: number; readonly gradients: boolean };

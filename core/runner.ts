@@ -49,6 +49,8 @@ export interface RunCounts {
   readonly computedCells: number;
   readonly reusedCells: number;
   readonly tokens: number;
+  /** Of these, those of texts that models wrote one after another. */
+  readonly written: number;
   /** Time from the first open model to the last batch. */
   readonly elapsedMs: number;
   /** Of both, what scoring units and training took. */
@@ -74,6 +76,7 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
     ),
     items: 0,
     tokens: 0,
+    written: 0,
     scoring: { tokens: 0, elapsedMs: 0 },
     growing: { tokens: 0, elapsedMs: 0 },
   };
@@ -157,9 +160,10 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
           store,
           signal: context.signal,
           tokenBudget: plan.tokenBudget,
-          onBatch: (items, tokens) => {
+          onBatch: ({ items, tokens, written }) => {
             tally.items += items;
             tally.tokens += tokens;
+            tally.written += written;
             reportCell(cell);
           },
         });
@@ -186,6 +190,7 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
     computedCells: open.length - skipped.size,
     reusedCells: cells.length - open.length,
     tokens: tally.tokens + tally.scoring.tokens + tally.growing.tokens,
+    written: tally.written,
     elapsedMs: context.now() - started,
     scoring: tally.scoring,
   };

@@ -35,7 +35,9 @@ const File = z.union([
   z.looseObject({
     units: UnitEntriesSchema,
     madeOf: z.array(MadeOfSchema).optional(),
-    model: z.looseObject({ label: z.string(), hash: z.looseObject({ weights: z.string() }) }).optional(),
+    // Files that people write may say it otherwise: then it is not known.
+    model: z.looseObject({ label: z.string(), hash: z.looseObject({ weights: z.string() }) })
+      .optional().catch(undefined),
   }),
   UnitEntriesSchema,
 ]);

@@ -152,6 +152,7 @@ async function saveUnits(
     unitsFile(set, results, sources) as {
       readonly units: readonly unknown[];
       readonly madeOf?: readonly unknown[];
+      readonly model: unknown;
     }
   );
   const path = join(folder, results.id, `all_units_${safeName(treatment)}.json`);
@@ -161,6 +162,8 @@ async function saveUnits(
       about: `All units of ${treatment}, found by ${sets.length} selections`,
       units: files.flatMap(({ units }) => units),
       ...(files.every(({ madeOf }) => madeOf) && { madeOf: files.flatMap(({ madeOf = [] }) => madeOf) }),
+      // The runs of claims have one model.
+      model: files[0]!.model,
     }) + "\n",
   );
   return path;

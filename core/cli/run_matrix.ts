@@ -44,7 +44,7 @@ export async function runMatrix(args: Arguments, { command, then, ...matrix }: M
     const planned = await planOf(args, context, matrix);
     using store = openSqliteStore(env.storePath(results));
     const sealed = sealHypotheses(planned, store, startedAt);
-    const { plan, counts: { scoring, ...counts } } = await runThroughGates(planned, {
+    const { plan, counts: { scoring, written, ...counts } } = await runThroughGates(planned, {
       store,
       context,
       onProgress: bar.update,
@@ -60,6 +60,7 @@ export async function runMatrix(args: Arguments, { command, then, ...matrix }: M
       ...counts,
       ...(sealed ? { sealed } : {}),
       ...(measured ? { measured } : {}),
+      ...(written > 0 ? { written } : {}),
       ...(scoring.tokens > 0
         ? {
           scoring: {

@@ -43,11 +43,11 @@ export function runsIn(store: RunStore): Results[] {
 export function rateOf({ info }: Pick<ModelRecord, "info">, runs: readonly Results[], here: Here): Sourced {
   if (here.rate !== undefined) return { value: here.rate, source: "given with --rate" };
   const found = computedOn(info.hash.weights, runs).map(({ results, run }) => {
-    const { scoring = { tokens: 0, elapsedMs: 0 } } = run;
+    const { scoring = { tokens: 0, elapsedMs: 0 }, written = 0 } = run;
     return {
       results,
       run,
-      tokens: run.tokens - scoring.tokens,
+      tokens: run.tokens - scoring.tokens + (WRITING - 1) * written,
       elapsedMs: run.elapsedMs - scoring.elapsedMs,
     };
   });

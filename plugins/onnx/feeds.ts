@@ -90,7 +90,7 @@ interface MaskSize {
   readonly window: number | undefined;
 }
 
-/** [1|batch, 1, group * tokens, past + tokens]; one for all rows when each is a plain run of text that sees the whole past. */
+/** [1|batch, 1, group * tokens, past + tokens]; one for all rows when each is a plain run of text to which all past keys belong. */
 function maskOf(
   rows: readonly FeedRow[],
   { tokens, past, group, masks: kind, window = Infinity }: MaskSize,

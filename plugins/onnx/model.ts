@@ -85,10 +85,7 @@ function refuseUnread({ path, shapes, config }: CheckpointInfo, read: ReadonlySe
 }
 
 function rotaryOf(checkpoint: CheckpointInfo & Pick<Checkpoint, "ropeFactors">): RopeOptions {
-  const { ropeTheta: theta, headDim, ropeScaling: scaling } = shapeOf(
-    checkpoint.config,
-    architectureOf(checkpoint),
-  );
+  const { ropeTheta: theta, headDim, ropeScaling: scaling } = shapeOf(checkpoint.config);
   return { theta, headDim, scaling, factors: checkpoint.ropeFactors };
 }
 
@@ -103,7 +100,7 @@ interface Description {
 }
 
 function describe(checkpoint: CheckpointInfo, { packed = true }: Pick<OnnxParams, "packed">): Description {
-  const shape = shapeOf(checkpoint.config, architectureOf(checkpoint));
+  const shape = shapeOf(checkpoint.config);
   const { tokenizer, hash, chatTemplateHash } = createTokenizer(checkpoint.tokenizer, checkpoint.path);
   const info: ModelInfo = {
     name: basename(checkpoint.path),

@@ -28,6 +28,4 @@ export interface Architecture {
   /** RMSNorms of each head's queries and of its keys before they are turned, [headDim]. */
   readonly queryNorm?: string;
   readonly keyNorm?: string;
-  /** Whether a token sees no more than `sliding_window` tokens, where config.json has that. */
-  readonly windowed?: boolean;
 }

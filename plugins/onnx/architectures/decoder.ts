@@ -45,7 +45,7 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
   const { b, share } = spec.rows === "shared"
     ? createSharing(createBuilder())
     : { b: createBuilder(), share: (value: Value) => value };
-  const shape = shapeOf(checkpoint.config, architecture);
+  const shape = shapeOf(checkpoint.config);
   const taps = new Map<Tap, Value>(), read = new Set<Tap>(), edit = editInputs(b, new Set(spec.edits));
   const tap = (place: Tap, value: Value) => {
     const isRead = value.shape[0] === "rows";

@@ -6,5 +6,4 @@ export const qwen2: Architecture = {
   ...llama,
   modelTypes: ["qwen2"],
   biased: ["attn.q", "attn.k", "attn.v"],
-  windowed: true,
 };

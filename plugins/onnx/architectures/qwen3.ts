@@ -7,5 +7,4 @@ export const qwen3: Architecture = {
   modelTypes: ["qwen3"],
   queryNorm: "self_attn.q_norm.weight",
   keyNorm: "self_attn.k_norm.weight",
-  windowed: true,
 };

@@ -14,6 +14,12 @@ export interface RopeScaling {
   readonly low_freq_factor?: number;
   readonly high_freq_factor?: number;
   readonly original_max_position_embeddings?: number;
+  readonly beta_fast?: number;
+  readonly beta_slow?: number;
+  readonly truncate?: boolean;
+  readonly attention_factor?: number;
+  readonly mscale?: number;
+  readonly mscale_all_dim?: number;
 }
 
 export interface RopeOptions {
@@ -24,7 +30,7 @@ export interface RopeOptions {
   readonly factors?: Float32Array | undefined;
 }
 
-/** Cosine and sine tables, each [rows, headDim / 2], for positions 0 to rows - 1. */
+/** Cosine and sine tables, each [rows, headDim / 2], for positions 0 to rows - 1; both times yarn's factor, where there is one. */
 export interface RotaryTables {
   readonly cos: Float32Array;
   readonly sin: Float32Array;
@@ -34,20 +40,24 @@ export interface RotaryTables {
  * @throws {UserError} for a scaling rule that is not known. */
 export function createRotary(options: RopeOptions): (rows: number) => RotaryTables {
   const half = options.headDim / 2;
-  const frequencies = scaled(inverseFrequencies(options.theta, options.headDim), options);
+  const frequencies = scaled(inverseFrequencies(options.theta, options.headDim), options),
+    gain = gainOf(options);
   let known: RotaryTables = { cos: new Float32Array(0), sin: new Float32Array(0) };
   return (rows) => {
-    if (known.cos.length < rows * half) known = tablesOf(frequencies, 2 * rows);
+    if (known.cos.length < rows * half) known = tablesOf(frequencies, { rows: 2 * rows, gain });
     return { cos: known.cos.slice(0, rows * half), sin: known.sin.slice(0, rows * half) };
   };
 }
 
-function tablesOf(frequencies: Float32Array, rows: number): RotaryTables {
+function tablesOf(
+  frequencies: Float32Array,
+  { rows, gain }: { readonly rows: number; readonly gain: number },
+): RotaryTables {
   const half = frequencies.length;
   const angle = (i: number) => Math.fround(Math.floor(i / half) * frequencies[i % half]!);
   return {
-    cos: Float32Array.from({ length: rows * half }, (_, i) => Math.cos(angle(i))),
-    sin: Float32Array.from({ length: rows * half }, (_, i) => Math.sin(angle(i))),
+    cos: Float32Array.from({ length: rows * half }, (_, i) => gain * Math.cos(angle(i))),
+    sin: Float32Array.from({ length: rows * half }, (_, i) => gain * Math.sin(angle(i))),
   };
 }
 
@@ -58,15 +68,53 @@ function inverseFrequencies(theta: number, headDim: number): Float32Array {
   );
 }
 
-function scaled(frequencies: Float32Array, { scaling, factors }: RopeOptions): Float32Array {
+const ruleOf = ({ scaling }: Pick<RopeOptions, "scaling">) =>
+  scaling?.rope_type ?? scaling?.type ?? "default";
+
+function scaled(frequencies: Float32Array, options: RopeOptions): Float32Array {
+  const { scaling, factors } = options, rule = ruleOf(options);
   if (factors) return frequencies.map((f, i) => f / factors[i]!);
-  const rule = scaling?.rope_type ?? scaling?.type ?? "default";
   if (!scaling || rule === "default") return frequencies;
   if (rule === "linear") return frequencies.map((f) => f / (scaling.factor ?? 1));
   if (rule === "llama3") return frequencies.map((f) => llama3(f, scaling));
+  if (rule === "yarn") return yarn(frequencies, { ...options, scaling });
   throw new UserError(
-    `Cannot build rotary embedding: rope_type is "${rule}", wanted default, linear or llama3`,
+    `Cannot build rotary embedding: rope_type is "${rule}", wanted default, linear, llama3 or yarn`,
   );
+}
+
+/**
+ * Pairs that turn more often than `beta_fast` times in the original context are kept, those that turn less often than `beta_slow` times are
+ * divided by the factor, those between blended (Peng et al., YaRN, arXiv 2309.00071, section 3.2).
+ */
+function yarn(
+  frequencies: Float32Array,
+  { theta, headDim, scaling }: RopeOptions & { readonly scaling: RopeScaling },
+): Float32Array {
+  const { factor = 1, original_max_position_embeddings: context, truncate = true } = scaling;
+  if (context === undefined) {
+    throw new UserError(
+      "Cannot build rotary embedding: yarn has no original_max_position_embeddings, wanted the context before scaling",
+    );
+  }
+  /** The pair, not a whole one, that turns so often. */
+  const pair = (turns: number) => headDim * Math.log(context / (turns * 2 * Math.PI)) / (2 * Math.log(theta));
+  const [fast, slow] = [pair(scaling.beta_fast ?? 32), pair(scaling.beta_slow ?? 1)];
+  const low = Math.max(0, truncate ? Math.floor(fast) : fast);
+  const high = Math.min(headDim - 1, truncate ? Math.ceil(slow) : slow);
+  return frequencies.map((f, i) => {
+    const slowness = Math.min(1, Math.max(0, (i - low) / (high === low ? 0.001 : high - low)));
+    return (f / factor) * slowness + f * (1 - slowness);
+  });
+}
+
+/** What yarn multiplies queries and keys by: section 3.4, with the two weights that DeepSeek's configs have. */
+function gainOf(options: RopeOptions): number {
+  const { scaling, factors } = options;
+  if (!scaling || factors || ruleOf(options) !== "yarn") return 1;
+  const { factor = 1, attention_factor, mscale, mscale_all_dim } = scaling;
+  const gain = (weight = 1) => factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1;
+  return attention_factor ?? (mscale && mscale_all_dim ? gain(mscale) / gain(mscale_all_dim) : gain());
 }
 
 /** Llama 3.1: long wavelengths are divided by the factor, short ones kept, those between blended. */

@@ -1,7 +1,6 @@
 /** Sizes of a decoder, read from config.json (or what a GGUF says in its place) and checked. */
 import { type Site, SITES, type Tap, UserError } from "../../../core/mod.ts";
 import type { ModelConfig } from "../weights/types.ts";
-import type { Architecture } from "./architecture.ts";
 import type { RopeScaling } from "./rope.ts";
 
 /** In the vocabulary of the whole project: width is the residual's, vocab the output matrix' rows. */
@@ -30,10 +29,7 @@ export interface Hyperparameters {
 }
 
 /** @throws {UserError} when a size is missing or the sizes do not fit together. */
-export function shapeOf(
-  config: ModelConfig,
-  { windowed = false }: Pick<Architecture, "windowed">,
-): Hyperparameters {
+export function shapeOf(config: ModelConfig): Hyperparameters {
   const { hidden_size: width, num_attention_heads: heads, intermediate_size: mlp } = config;
   const kvHeads = config.num_key_value_heads ?? heads;
   const headDim = config.head_dim ?? width / heads;
@@ -57,7 +53,7 @@ export function shapeOf(
     epsilon: config.rms_norm_eps,
     ropeTheta: config.rope_theta ?? 10000,
     ropeScaling: config.rope_scaling ?? undefined,
-    window: windowed ? config.sliding_window : undefined,
+    window: config.sliding_window,
     projections: {
       "attn.q": [heads * headDim, width],
       "attn.k": [kvHeads * headDim, width],

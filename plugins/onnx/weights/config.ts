@@ -43,16 +43,30 @@ export function parseConfig(fields: Fields, generation: Fields, path: string): M
   };
 }
 
-/** Qwen's configs name a window that is used only where they say so too. @throws {UserError} where some layers have it and others not. */
+/** Families that know a window of attention: by its size alone, or only where they say so as well. Others pass over the size. */
+const WINDOWED: Readonly<Record<string, "always" | "where asked">> = {
+  mistral: "always",
+  qwen2: "where asked",
+  qwen3: "where asked",
+};
+
+/** The window that all layers have; with transformers' defaults. @throws {UserError} where some have it and others not. */
 function windowOf(fields: Fields, path: string): Pick<ModelConfig, "sliding_window"> {
-  const read = reader(fields, path), types = [fields.layer_types ?? []].flat();
-  if (new Set(types).size > 1 || fields.use_sliding_window === true) {
-    throw new UserError(
-      `Cannot read ${path}: some of its layers have a window of attention and others not, wanted all or none`,
-    );
-  }
-  if ((fields.sliding_window ?? null) === null || fields.use_sliding_window === false) return {};
-  return { sliding_window: read.count("sliding_window") };
+  const read = reader(fields, path), kind = WINDOWED[modelTypeOf(fields, path)];
+  if (kind === undefined || fields.sliding_window === null) return {};
+  if (kind === "where asked" && !read.flag("use_sliding_window")) return {};
+  const size = { sliding_window: read.count("sliding_window", 4096) };
+  if (kind === "always") return size;
+  const layers = read.count("num_hidden_layers"), first = read.number("max_window_layers", 28);
+  const types = Array.isArray(fields.layer_types)
+    ? fields.layer_types
+    : Array.from({ length: layers }, (_, i) => i < first ? "full_attention" : "sliding_attention");
+  const windowed = types.filter((type) => type === "sliding_attention").length;
+  if (windowed === 0) return {};
+  if (windowed === types.length) return size;
+  throw new UserError(
+    `Cannot read ${path}: ${windowed} of its ${types.length} layers have a window of attention, wanted all or none`,
+  );
 }
 
 /** One id, several or none, as a list. */

@@ -142,7 +142,12 @@ function ropeScaling(metadata: GgufMetadata, architecture: string): ModelConfig[
   const type = metadata.get(`${architecture}.rope.scaling.type`) ?? "none";
   if (type === "none") return null;
   const factor = metadata.get(`${architecture}.rope.scaling.factor`) ?? 1;
-  return { rope_type: type, factor };
+  const original = metadata.get(`${architecture}.rope.scaling.original_context_length`);
+  return {
+    rope_type: type,
+    factor,
+    ...(typeof original === "number" && { original_max_position_embeddings: original }),
+  };
 }
 
 function describe(value: unknown): string {

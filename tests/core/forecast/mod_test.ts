@@ -155,6 +155,14 @@ Deno.test("forecast() takes the median rate of the model's own runs, those that 
   assertMatch(elsewhere.source, /on another platform, with other threads/);
 });
 
+Deno.test("forecast() counts a written token as long as several scored ones, in what was measured and in what is planned", async () => {
+  const store = createMemoryStore();
+  // 6,000 tokens in a minute, 1,000 of them written: as long as 5,000 + 6 x 1,000.
+  await finished(store, { run: { written: 1000 } });
+  const { rate } = only(await plan(), store);
+  assertAlmostEquals(rate.value, 11_000 / 60, EXACT);
+});
+
 Deno.test("forecast() takes the rate of passes with gradients from runs that scored by them, and theirs without", async () => {
   const store = createMemoryStore(), scoring = { tokens: 2000, elapsedMs: 40_000, gradients: true };
   const planned = await finished(store, { run: { scoring } });

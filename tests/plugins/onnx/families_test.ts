@@ -4,6 +4,7 @@ import { type ScoreRequest, UserError } from "../../../core/mod.ts";
 import { createRandom } from "../../../core/random.ts";
 import { FAMILIES, folder } from "./gradients_golden.ts";
 import { backend } from "../../../plugins/onnx/model.ts";
+import { parseConfig } from "../../../plugins/onnx/weights/config.ts";
 import { testContext } from "../../support.ts";
 import { open } from "./open.ts";
 
@@ -73,6 +74,32 @@ Deno.test("a Mistral sees as far as its window and no farther", async () => {
   assert(await best(changed(5)) !== whole);
 });
 
+Deno.test("the window is the one that transformers reads of a config", () => {
+  const base = {
+    hidden_size: 8,
+    num_attention_heads: 2,
+    intermediate_size: 8,
+    num_hidden_layers: 2,
+    vocab_size: 9,
+  };
+  const windowOf = (fields: Record<string, unknown>) =>
+    parseConfig({ ...base, ...fields }, {}, "config.json").sliding_window;
+  // As its classes of 5.24 have it: MistralConfig's default is 4096, Qwen2Config's and Qwen3Config's is none unless asked for.
+  assertEquals(windowOf({ model_type: "mistral" }), 4096);
+  assertEquals(windowOf({ model_type: "mistral", sliding_window: null }), undefined);
+  assertEquals(windowOf({ model_type: "mistral", sliding_window: 7 }), 7);
+  assertEquals(windowOf({ model_type: "llama", sliding_window: 7 }), undefined);
+  for (const model_type of ["qwen2", "qwen3"]) {
+    const qwen = { model_type, sliding_window: 7 }, asked = { ...qwen, use_sliding_window: true };
+    assertEquals(windowOf(qwen), undefined);
+    assertEquals(windowOf({ ...qwen, use_sliding_window: false }), undefined);
+    assertEquals(windowOf(asked), undefined, "28 layers have none by default");
+    assertEquals(windowOf({ ...asked, max_window_layers: 0 }), 7);
+    assertEquals(windowOf({ ...asked, sliding_window: null, max_window_layers: 0 }), undefined);
+    assertEquals(windowOf({ ...asked, layer_types: ["sliding_attention", "sliding_attention"] }), 7);
+  }
+});
+
 Deno.test("a config with windows in some of its layers, and a tensor that its family has no place for, are refused", async () => {
   const place = await Deno.makeTempDir();
   const with_ = async (name: string, change: Record<string, unknown>) => {
@@ -84,10 +111,17 @@ Deno.test("a config with windows in some of its layers, and a tensor that its fa
     return backend.inspect({ path: place }, testContext());
   };
   try {
-    const some = "some of its layers have a window of attention and others not, wanted all or none";
-    await assertRejects(() => with_("qwen2", { use_sliding_window: true }), UserError, some);
-    const types = ["sliding_attention", "full_attention"];
-    await assertRejects(() => with_("mistral", { layer_types: types }), UserError, some);
+    const asked = { use_sliding_window: true };
+    await assertRejects(
+      () => with_("qwen2", { ...asked, max_window_layers: 1 }),
+      UserError,
+      "1 of its 2 layers have a window of attention, wanted all or none",
+    );
+    await assertRejects(
+      () => with_("qwen3", { ...asked, layer_types: ["sliding_attention", "full_attention"] }),
+      UserError,
+      "1 of its 2 layers",
+    );
     await assertRejects(
       () => with_("mistral", { sliding_window: 0 }),
       UserError,

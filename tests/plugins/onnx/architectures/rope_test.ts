@@ -3,12 +3,14 @@ import { UserError } from "../../../../core/mod.ts";
 import { createRotary, type RopeScaling } from "../../../../plugins/onnx/architectures/rope.ts";
 
 /**
- * Cosines by LlamaRotaryEmbedding of transformers 5.23 in float32, headDim 64, at positions 0, 1, 100, 5000 and 100000 (rows) for
+ * Cosines by LlamaRotaryEmbedding of transformers 5.23, with yarn by Qwen2RotaryEmbedding of 5.24, in float32, headDim 64, at positions 0, 1, 100, 5000 and 100000 (rows) for
  * pairs 0, 5, 12, 20 and 31 (columns); printed with 6 decimals.
  */
 const REFERENCE: readonly {
   theta: number;
   scaling: RopeScaling | null;
+  /** What cosines and sines are multiplied by; 1 unless said. */
+  gain?: number;
   cos: readonly (readonly number[])[];
 }[] = [
   {
@@ -50,6 +52,38 @@ const REFERENCE: readonly {
       [-0.999361, 0.71458, 0.914315, 0.654689, 0.999956],
     ],
   },
+  {
+    theta: 1_000_000,
+    scaling: { rope_type: "yarn", factor: 4, original_max_position_embeddings: 32768 },
+    gain: 1.138629436111989,
+    cos: [
+      [1.138629, 1.138629, 1.138629, 1.138629, 1.138629],
+      [0.615204, 1.131046, 1.138614, 1.138629, 1.138629],
+      [0.981862, 0.597326, 0.990672, 1.138618, 1.138629],
+      [0.17611, 0.89807, 0.912449, 1.110615, 1.138627],
+      [-1.137902, 0.889446, 1.100839, -0.300075, 1.137786],
+    ],
+  },
+  {
+    theta: 10000,
+    scaling: {
+      rope_type: "yarn",
+      factor: 40,
+      original_max_position_embeddings: 4096,
+      mscale: 1,
+      mscale_all_dim: 0.707,
+      beta_fast: 16,
+      beta_slow: 2,
+    },
+    gain: 1.0857263992561355,
+    cos: [
+      [1.085726, 1.085726, 1.085726, 1.085726, 1.085726],
+      [0.586621, 1.055342, 1.085184, 1.085726, 1.085726],
+      [0.936242, 0.164171, -1.085494, 1.084761, 1.085726],
+      [0.167928, -0.283795, 0.554983, -0.555777, 1.085576],
+      [-1.085032, 0.5912, -0.28418, -0.266295, 1.025948],
+    ],
+  },
 ];
 
 const POSITIONS = [0, 1, 100, 5000, 100000], PAIRS = [0, 5, 12, 20, 31];
@@ -57,8 +91,8 @@ const POSITIONS = [0, 1, 100, 5000, 100000], PAIRS = [0, 5, 12, 20, 31];
 /** One unit in the last place of a float32 frequency moves the angle at position 100000 by 0.006 at most, at 5000 by 3e-4. */
 const toleranceAt = (position: number) => 1e-6 + position * 6e-8;
 
-for (const { theta, scaling, cos } of REFERENCE) {
-  Deno.test(`createRotary() with ${scaling?.rope_type ?? "no"} scaling equals transformers'`, () => {
+for (const { theta, scaling, gain = 1, cos } of REFERENCE) {
+  Deno.test(`createRotary() with ${scaling?.rope_type ?? "no"} scaling by ${scaling?.factor ?? 1} equals transformers'`, () => {
     const tables = createRotary({ theta, headDim: 64, scaling })(100001);
     POSITIONS.forEach((position, p) =>
       PAIRS.forEach((pair, i) => {
@@ -68,7 +102,7 @@ for (const { theta, scaling, cos } of REFERENCE) {
           off < toleranceAt(position),
           `position ${position}, pair ${pair}: ${actual}, expected ${cos[p]![i]}`,
         );
-        assert(Math.abs(actual ** 2 + sine ** 2 - 1) < 1e-6, "cosine and sine are of one angle");
+        assert(Math.abs(actual ** 2 + sine ** 2 - gain ** 2) < 1e-6, "cosine and sine are of one angle");
       })
     );
   });
@@ -82,6 +116,8 @@ Deno.test("createRotary() divides frequencies by the factors of a GGUF", () => {
 });
 
 Deno.test("createRotary() refuses a scaling rule that is not known", () => {
-  const scaling = { rope_type: "yarn" };
-  assertThrows(() => createRotary({ theta: 1e4, headDim: 64, scaling }), UserError, '"yarn"');
+  const refused = (scaling: RopeScaling, message: string) =>
+    assertThrows(() => createRotary({ theta: 1e4, headDim: 64, scaling }), UserError, message);
+  refused({ rope_type: "longrope" }, '"longrope", wanted default, linear, llama3 or yarn');
+  refused({ rope_type: "yarn", factor: 4 }, "yarn has no original_max_position_embeddings");
 });

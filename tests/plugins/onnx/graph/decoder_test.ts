@@ -63,7 +63,7 @@ const CONFIGS = {
 const PARENTS = [[-1, 0, 1, 1, 3], [-1, 0, 1]];
 
 function weightShapes(config: ModelConfig): Readonly<Record<string, readonly number[]>> {
-  const { layers, width, vocab, projections } = shapeOf(config, llama);
+  const { layers, width, vocab, projections } = shapeOf(config);
   const shapes: Record<string, readonly number[]> = {
     [llama.embed]: [vocab, width],
     [llama.finalNorm]: [width],
@@ -159,7 +159,7 @@ for (const [name, config] of Object.entries(CONFIGS)) {
         start: 0,
         edits: [],
       }));
-      const shape = shapeOf(config, llama),
+      const shape = shapeOf(config),
         rotary = createRotary({ theta: shape.ropeTheta, headDim: shape.headDim });
       const { first, index } = distinctTokens(rows);
       assertEquals(first.length, 7);

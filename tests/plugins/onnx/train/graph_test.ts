@@ -24,7 +24,7 @@ const FLOAT32 = 2e-5;
 async function outputsOf(chunks: number) {
   const { recipe: { parameters, objective }, examples } = caseOf("dpo");
   const checkpoint = await openCheckpoint(folder("gqa"), testContext()),
-    shape = shapeOf(checkpoint.config, findArchitecture("llama", ""));
+    shape = shapeOf(checkpoint.config);
   const architecture = findArchitecture("llama", ""), task = "train gqa";
   const plan = planParameters(checkpoint, { architecture, shape, trained: parameters, seed: 1, task });
   // B is zero at first, which would hide what it multiplies.
