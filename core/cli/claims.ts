@@ -38,6 +38,10 @@ async function runClaims(args: Arguments): Promise<number> {
     import("./run_matrix.ts"),
     import("../report/export.ts"),
   ]);
+  // Minutes on a large model, before any bar moves.
+  console.error(
+    `${plugin.name}: its scores beside what silencing takes, on ${args.value("model") ?? "its own model"}`,
+  );
   const checks = await attributionOf(proofs, { args, registry, matrix: chosen(proofs, args)[0]!.name });
   const found = new Map<string, Results>(), units = new Map<string, string>();
   for (const matrix of chosen(proofs, args)) {

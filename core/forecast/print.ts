@@ -6,6 +6,7 @@ import { TEST } from "./detectable.ts";
 import { mbText } from "./memory.ts";
 import type { Detectable, Forecast, HypothesisForecast, ModelForecast } from "./mod.ts";
 import { WRITING } from "./rates.ts";
+import { capital, columns, durationText, indented, numberText, shortText } from "./text.ts";
 
 export interface PrintOptions {
   /** Bold and dim text. */
@@ -13,10 +14,6 @@ export interface PrintOptions {
   /** Characters a line may have; long names are cut to fit. */
   readonly width: number;
 }
-
-const GAP = "  ";
-/** Shortest name that is left of a long one. */
-const NAME = 16;
 
 /** Lines of text without a line end. */
 export function forecastLines(forecast: Forecast, { colour, width }: PrintOptions): string[] {
@@ -251,51 +248,4 @@ function changeText(value: number, { binary, name }: HypothesisForecast["metric"
 /** "1,580 (395)"; a number alone where items are independent. */
 function sizeText({ items, clusters }: { readonly items: number; readonly clusters: number }): string {
   return clusters < items ? `${numberText(items)} (${numberText(clusters)})` : numberText(items);
-}
-
-/** At most three digits that count. */
-function shortText(value: number): string {
-  return String(Number(value.toPrecision(3)));
-}
-
-/** A name and numbers, these to the right; with `text` the last column is text. The name gives way where a line would be too long. */
-function columns(rows: readonly (readonly string[])[], width: number, text = false): string[] {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  const rest = widths.slice(1).reduce((sum, each) => sum + each + GAP.length, GAP.length);
-  const name = Math.min(widths[0] ?? 0, Math.max(NAME, width - rest));
-  return rows.map((row) =>
-    GAP +
-    row.map((cell, i) =>
-      i === 0
-        ? cut(cell, name).padEnd(name)
-        : text && i === row.length - 1
-        ? cell
-        : cell.padStart(widths[i] ?? 0)
-    ).join(GAP)
-  );
-}
-
-function cut(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, width - 3)}...`;
-}
-
-function indented(text: string, width: number): string[] {
-  return fold(text, width - 2 * GAP.length).map((line, i) => `${GAP.repeat(i === 0 ? 1 : 2)}${line}`);
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-function numberText(value: number): string {
-  return Math.round(value).toLocaleString("en");
-}
-
-/** "under a second", "12 s", "4 min", "3.2 h", "2.1 days". */
-export function durationText(seconds: number): string {
-  if (seconds < 1) return "under a second";
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  if (seconds < 90 * 60) return `${Math.round(seconds / 60)} min`;
-  const hours = seconds / 3600;
-  return hours < 48 ? `${hours.toFixed(1)} h` : `${(hours / 24).toFixed(1)} days`;
 }
