@@ -3,7 +3,7 @@ import type { Tap } from "../../core/mod.ts";
 import type { Architecture } from "./architectures/architecture.ts";
 import { drawDecoder } from "./architectures/decoder.ts";
 import { drawScoring } from "./architectures/readout.ts";
-import type { RotaryTables } from "./architectures/rope.ts";
+import type { Rotary } from "./architectures/rope.ts";
 import type { Hyperparameters } from "./architectures/shape.ts";
 import { encode } from "./graph/encode.ts";
 import type { Graph } from "./graph/graph.ts";
@@ -30,7 +30,10 @@ export interface Engine extends AsyncDisposable {
   /** Of the model, for messages. */
   readonly name: string;
   readonly shape: Hyperparameters;
-  readonly rotary: (rows: number) => RotaryTables;
+  /** By kind of attention. */
+  readonly rotary: readonly Rotary[];
+  /** For texts of more than so many tokens, where these turn by other angles; its sessions are this one's. */
+  readonly long?: { readonly beyond: number; readonly engine: Engine };
   /** Taps that every scoring graph carries. */
   readonly taps: readonly Tap[];
   session(spec: GraphSpec): Promise<Session>;
@@ -44,6 +47,8 @@ export interface EngineOptions {
   readonly architecture: Architecture;
   readonly shape: Hyperparameters;
   readonly rotary: Engine["rotary"];
+  /** Tables for texts of more than `beyond` tokens, where these are others. */
+  readonly long?: { readonly beyond: number; readonly rotary: Engine["rotary"] } | undefined;
   readonly taps: readonly Tap[];
   readonly session: SessionOptions;
 }
@@ -80,7 +85,7 @@ export function createEngine(checkpoint: Checkpoint, options: EngineOptions): En
     return opened;
   };
   let opening: Promise<unknown> = Promise.resolve(), closed = false;
-  return {
+  const engine: Engine = {
     name,
     shape,
     rotary,
@@ -98,6 +103,15 @@ export function createEngine(checkpoint: Checkpoint, options: EngineOptions): En
       for (const key of [...sessions.keys()]) await close(key);
     },
   };
+  const { long } = options;
+  return long
+    ? { ...engine, long: { beyond: long.beyond, engine: { ...engine, rotary: long.rotary } } }
+    : engine;
+}
+
+/** What runs a text of so many tokens. */
+export function engineFor(engine: Engine, tokens: number): Engine {
+  return engine.long && tokens > engine.long.beyond ? engine.long.engine : engine;
 }
 
 /** @throws {UserError} for a tensor that is missing or has the wrong shape. */

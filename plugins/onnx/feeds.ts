@@ -1,6 +1,6 @@
 /** From rows to the graph's inputs: ids, positions, mask, edits. */
 import type { Edit, Tap } from "../../core/mod.ts";
-import type { RotaryTables } from "./architectures/rope.ts";
+import type { Rotary } from "./architectures/rope.ts";
 import type { Hyperparameters } from "./architectures/shape.ts";
 import type { RowToken } from "./batching.ts";
 import { type EditRow, feedOf } from "./graph/edits.ts";
@@ -21,7 +21,8 @@ export interface FeedRow {
 
 export interface FeedOptions {
   readonly shape: Hyperparameters;
-  readonly rotary: (rows: number) => RotaryTables;
+  /** By kind of attention. */
+  readonly rotary: readonly Rotary[];
   readonly taps: readonly Tap[];
   /** Keys that come in from an earlier call. */
   readonly past: number;
@@ -45,14 +46,19 @@ export function feedsOf(
   });
   const dims = [batch, tokens];
   // The runtime wants at least as many rows as there are tokens, though branches share positions.
-  const angles = Math.max(tokens, 1 + Math.max(...places.flat())), { cos, sin } = rotary(angles);
+  const angles = Math.max(tokens, 1 + Math.max(...places.flat()));
   const feeds: Record<string, TensorData> = {
     ids: { data: ids, dims },
     positions: { data: positions, dims },
-    cos: { data: cos, dims: [angles, shape.headDim / 2] },
-    sin: { data: sin, dims: [angles, shape.headDim / 2] },
-    mask: maskOf(rows, { tokens, past, group: shape.heads / shape.kvHeads, masks, window: shape.window }),
   };
+  shape.attentions.forEach(({ name, window }, kind) => {
+    if (shape.rotary > 0) {
+      const { cos, sin } = rotary[kind]!(angles), turned = [angles, shape.rotary / 2];
+      feeds[`cos${name}`] = { data: cos, dims: turned };
+      feeds[`sin${name}`] = { data: sin, dims: turned };
+    }
+    feeds[`mask${name}`] = maskOf(rows, { tokens, past, group: shape.heads / shape.kvHeads, masks, window });
+  });
   return { ...feeds, ...editFeeds(rows, { shape, taps }) };
 }
 

@@ -1,7 +1,7 @@
 /** Greedy decoding with a key-value cache, several prompts at a time. */
 import type { Edit, GenerateOptions, Generation } from "../../core/mod.ts";
-import type { Engine, GraphSpec } from "./engine.ts";
-import { createLane, refuseText, type Text } from "./lane.ts";
+import { type Engine, engineFor, type GraphSpec } from "./engine.ts";
+import { createLane, lengthOf, refuseText, type Text } from "./lane.ts";
 import { createSource, type Patch } from "./patch.ts";
 import { scoringSpec } from "./score.ts";
 
@@ -33,7 +33,8 @@ export function decodingOf(options: GenerateOptions, { ends, patch }: DecodingDe
   };
 }
 
-/** Prompts must have been checked. Batches hold prompts of like length; a text is yielded when it ends. */
+/** Prompts must have been checked. Batches hold prompts of like length; a text is yielded when it ends. A text that grows beyond the length from which
+ * on it turns by other angles is run anew by these, as transformers does. */
 export async function* generate(
   engine: Engine,
   prompts: readonly (readonly number[])[],
@@ -46,11 +47,10 @@ export async function* generate(
   const spec = scoringSpec(engine, [...edits, ...decoding.patch?.units.map(({ tap }) => ({ tap })) ?? []]);
   for (let from = 0; from < order.length; from += decoding.batch) {
     const batch = order.slice(from, from + decoding.batch);
-    yield* generateBatch(
-      engine,
-      batch.map((index) => ({ index, prompt: prompts[index]!, tokens: [] })),
-      { ...decoding, spec },
-    );
+    const texts = batch.map((index): Text => ({ index, prompt: prompts[index]!, tokens: [] }));
+    for (const [each, own] of Map.groupBy(texts, ({ prompt }) => engineFor(engine, prompt.length))) {
+      yield* generateBatch(each, own, { ...decoding, spec });
+    }
   }
 }
 
@@ -61,15 +61,18 @@ async function* generateBatch(
 ): AsyncGenerator<Generation> {
   // Whoever reads the texts may stop early, or a call may fail: the caches are dropped either way.
   await using target = createLane(engine, decoding.spec);
-  await using source = decoding.patch && createSource(decoding.patch);
+  const longest = Math.max(...texts.map(lengthOf));
+  const patch = decoding.patch && { ...decoding.patch, source: engineFor(decoding.patch.source, longest) };
+  await using source = patch && createSource(patch);
   const own = ({ index }: Text) => decoding.editsOf(index);
   let open = texts;
+  const grown: Text[] = [];
   while (open.length > 0) {
     const patched = await source?.advance(open);
     const { outputs } = await target.advance(open, (text) => [...own(text), ...patched?.(text) ?? []]);
     await refuseText(engine, { texts: open, logsumexp: outputs["logsumexp"]! }, async (text) => {
-      if (!decoding.patch) return own(text);
-      await using whole = createSource(decoding.patch);
+      if (!patch) return own(text);
+      await using whole = createSource(patch);
       return [...own(text), ...(await whole.advance([text]))(text)];
     });
     const ended = new Map<Text, Generation["finish"]>();
@@ -80,5 +83,8 @@ async function* generateBatch(
     });
     for (const [{ index, tokens }, finish] of ended) yield { index, tokens, finish };
     open = open.filter((text) => !ended.has(text));
+    grown.push(...open.filter((text) => engineFor(engine, lengthOf(text)) !== engine));
+    open = open.filter((text) => !grown.includes(text));
   }
+  if (grown.length > 0) yield* generateBatch(engineFor(engine, lengthOf(grown[0]!)), grown, decoding);
 }

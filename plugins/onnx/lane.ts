@@ -88,7 +88,8 @@ export function createLane(engine: Engine, spec: GraphSpec): Lane {
   };
 }
 
-function lengthOf({ prompt, tokens }: Text): number {
+/** Tokens of a text so far. */
+export function lengthOf({ prompt, tokens }: Text): number {
   return prompt.length + tokens.length;
 }
 

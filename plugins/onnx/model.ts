@@ -16,13 +16,13 @@ import {
   UserError,
 } from "../../core/mod.ts";
 import { findArchitecture } from "./architectures/mod.ts";
-import { createRotary, type RopeOptions } from "./architectures/rope.ts";
+import { rotariesOf } from "./architectures/rope.ts";
 import { type Hyperparameters, shapeOf, unitsOf } from "./architectures/shape.ts";
 import { nameOf, run } from "./batching.ts";
 import { feedsOf } from "./feeds.ts";
 import { decodingOf, generate } from "./generate.ts";
 import { checkEdits } from "./graph/edits.ts";
-import { createEngine, drawGraph, type Engine } from "./engine.ts";
+import { createEngine, drawGraph, type Engine, engineFor } from "./engine.ts";
 import { refuseUnknown } from "./known_keys.ts";
 import { patchOf, registerSource } from "./patch.ts";
 import { createRunner } from "./run/runner.ts";
@@ -46,25 +46,25 @@ export interface OnnxParams {
 export const backend: ModelBackend<OnnxParams> = {
   async inspect(params, context) {
     const path = resolve(context.baseDir, params.path);
-    const checkpoint = await inspectCheckpoint(path, context, {
-      accept: known(path),
-    });
+    const checkpoint = await inspectCheckpoint(path, context);
     // Drawing costs little and finds every tensor that is missing or of the wrong shape, before anything is computed.
-    const tensors = [...checkpoint.shapes].map(([name, shape]) =>
-      [name, { name, shape, file: "", offset: 0, length: 0 }] as const
+    const nowhere = { file: "", offset: 0, length: 0 };
+    const tensors = new Map(
+      checkpoint.shapes.entries().map(([name, shape]) => [name, { name, shape, ...nowhere }]),
     );
-    const graph = drawGraph(architectureOf(checkpoint), {
-      ...checkpoint,
-      tensors: new Map(tensors),
-    }, { kind: "score", edits: [] });
+    const graph = drawGraph(architectureOf(checkpoint), { ...checkpoint, tensors }, {
+      kind: "score",
+      edits: [],
+    });
     refuseUnread(checkpoint, new Set(graph.weights.map(({ name }) => name)));
-    createRotary(rotaryOf(checkpoint));
-    return describe(checkpoint, params);
+    const described = describe(checkpoint, params);
+    rotariesOf(described.shape);
+    return described;
   },
   open: openModel,
   async merge(params, { delta, out }, context) {
     const path = resolve(context.baseDir, params.path);
-    const base = await openCheckpoint(path, context, { accept: known(path) });
+    const base = await openCheckpoint(path, context);
     const { info, shape } = describe(base, params), architecture = architectureOf(base);
     const host = { info, checkpoint: base, architecture, shape, context };
     return mergeDelta(host, { delta: resolve(context.baseDir, delta), out: resolve(context.baseDir, out) });
@@ -84,13 +84,7 @@ function refuseUnread({ path, shapes, config }: CheckpointInfo, read: ReadonlySe
   );
 }
 
-function rotaryOf(checkpoint: CheckpointInfo & Pick<Checkpoint, "ropeFactors">): RopeOptions {
-  const { ropeTheta: theta, headDim, ropeScaling: scaling } = shapeOf(checkpoint.config);
-  return { theta, headDim, scaling, factors: checkpoint.ropeFactors };
-}
-
 const architectureOf = ({ config, path }: CheckpointInfo) => findArchitecture(config.model_type, path);
-const known = (path: string) => (modelType: string) => void findArchitecture(modelType, path);
 
 interface Description {
   readonly info: ModelInfo;
@@ -100,7 +94,7 @@ interface Description {
 }
 
 function describe(checkpoint: CheckpointInfo, { packed = true }: Pick<OnnxParams, "packed">): Description {
-  const shape = shapeOf(checkpoint.config);
+  const shape = shapeOf(checkpoint.config, architectureOf(checkpoint));
   const { tokenizer, hash, chatTemplateHash } = createTokenizer(checkpoint.tokenizer, checkpoint.path);
   const info: ModelInfo = {
     name: basename(checkpoint.path),
@@ -139,7 +133,7 @@ const GENERATE = [
 
 async function openModel(params: OnnxParams, options: OpenOptions, context: Context): Promise<Model> {
   const path = resolve(context.baseDir, params.path);
-  const checkpoint = await openCheckpoint(path, context, { accept: known(path) });
+  const checkpoint = await openCheckpoint(path, context);
   return createModel(checkpoint, describe(checkpoint, params), { params, options, context });
 }
 
@@ -158,7 +152,7 @@ function createModel(checkpoint: Checkpoint, described: Description, opening: Op
     name: info.name,
     architecture,
     shape,
-    rotary: createRotary(rotaryOf(checkpoint)),
+    ...rotariesOf(shape, checkpoint.ropeFactors),
     taps: options.taps,
     session,
   };
@@ -222,7 +216,8 @@ function createModel(checkpoint: Checkpoint, described: Description, opening: Op
   return registerSource(model, engine);
 }
 
-async function logits(engine: Engine, ids: readonly number[], edits: readonly Edit[]): Promise<Float32Array> {
+async function logits(every: Engine, ids: readonly number[], edits: readonly Edit[]): Promise<Float32Array> {
+  const engine = engineFor(every, ids.length);
   const spec = scoringSpec(engine, edits);
   const feeds = feedsOf([{ tokens: run(ids, false), start: 0, edits }], {
     ...engine,

@@ -1,8 +1,8 @@
 /** Where numbers stop being numbers. */
 import { type Edit, type Tap, UserError } from "../../core/mod.ts";
 import type { RowToken } from "./batching.ts";
-import type { Engine } from "./engine.ts";
-import { feedsOf } from "./feeds.ts";
+import { type Engine, engineFor } from "./engine.ts";
+import { feedsOf, positionsOf } from "./feeds.ts";
 import { outputOf } from "./graph/observe.ts";
 import type { TensorData } from "./session/door.ts";
 
@@ -41,7 +41,11 @@ async function nonFinite(
   const edited = [...new Set(edits.map(({ tap }) => tap))].sort();
   const session = await engine.session({ kind: "run", edits: edited, observe });
   const { outputs } = await session.run({
-    feeds: feedsOf([{ tokens, start: 0, edits }], { ...engine, taps: edited, past: 0 }),
+    feeds: feedsOf([{ tokens, start: 0, edits }], {
+      ...engineFor(engine, 1 + Math.max(...positionsOf({ tokens, start: 0 }))),
+      taps: edited,
+      past: 0,
+    }),
     fetch: observe.map(outputOf),
   });
   const first = taps.find((_, i) =>

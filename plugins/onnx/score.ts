@@ -1,6 +1,6 @@
 /** Log-probabilities of continuations: plan, run, collect. */
 import type { Edit, ScoredBatch, ScoreOptions, ScoreRequest, ScoreResult } from "../../core/mod.ts";
-import type { Engine, GraphSpec } from "./engine.ts";
+import { type Engine, engineFor, type GraphSpec } from "./engine.ts";
 import { type Batch, type Group, planBatches, type Row, type RowRequest, run } from "./batching.ts";
 import { type FeedRow, feedsOf } from "./feeds.ts";
 import { type Computed, refuseNonFinite } from "./non_finite.ts";
@@ -26,8 +26,30 @@ export function countTokens(
   }, 0);
 }
 
-/** Requests must have been checked. Yields batches in the order of their making. */
+/** Requests must have been checked. Yields batches in the order of their making; texts that turn by other angles, because of their length, have
+ * batches of their own. */
 export async function* score(
+  engine: Engine,
+  requests: readonly ScoreRequest[],
+  options: ScoreOptions,
+): AsyncGenerator<ScoredBatch> {
+  const engines = Map.groupBy(requests.keys(), (index) => engineFor(engine, lengthOf(requests[index]!)));
+  for (const [engine, indices] of engines) {
+    const own = (batch: readonly number[]) => batch.map((index) => indices[index]!), { skip } = options;
+    const batches = scoreAlike(engine, indices.map((index) => requests[index]!), {
+      ...options,
+      ...(skip ? { skip: (batch: readonly number[]) => skip(own(batch)) } : {}),
+    });
+    for await (const batch of batches) yield { ...batch, indices: own(batch.indices) };
+  }
+}
+
+/** Tokens that are run: the last of a continuation is only read. */
+function lengthOf({ prompt, continuations }: ScoreRequest): number {
+  return prompt.length + Math.max(0, ...continuations.map((ids) => ids.length - 1));
+}
+
+async function* scoreAlike(
   engine: Engine,
   requests: readonly ScoreRequest[],
   options: ScoreOptions,

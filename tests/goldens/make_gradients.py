@@ -10,17 +10,18 @@ and are compared with central differences. Token ids, edits and targets are draw
 import argparse
 import hashlib
 import json
+import math
 import random
 import types
 from pathlib import Path
 
 import torch
-from make_logits import Place, about, applier, edit, load, site_of, write
+from families import CLASSES, FAMILIES, blocks_of, final_norm_of, is_gpt2, place_of, sites_of, sizes_of, span_of, tensors_of
+from make_logits import Place, about, applier, edit, load, write
 from safetensors.torch import save_file
 from transformers import AttentionInterface
 
 SEED = 3
-SITES = "resid_pre attn.q attn.k attn.v attn.head attn.out mlp.gate mlp.up mlp.act mlp.out resid_post".split()
 # Central differences take minutes: cases that between them have every kind of position, several texts, and edits.
 CHECKED = ("logprob", "cloze, edited", "crossEntropy all")
 # Their activations would show nothing that the others' do not.
@@ -29,9 +30,8 @@ SPECIAL = ["[UNK]", "[BOS]", "[EOS]"]
 
 # Of a family beside Llama: that it is drawn as it is, not every objective.
 OF_FAMILY = ("logprob", "cloze", "crossEntropy all", "logprob, edited", "cloze, edited")
-SMALL = dict(num_hidden_layers=2, hidden_size=24, num_attention_heads=4, num_key_value_heads=2, head_dim=8, intermediate_size=28,
-             vocab_size=64, rope_theta=100.0, rms_norm_eps=1e-5)
-
+# Of those whose parts write through a norm of their own, or whose last norm is another.
+OF_ANOTHER_READOUT = ("logitDifference",)
 # Between them: grouped and single queries, tied and own output matrix, no biases and all, heads * headDim as wide as the residual and not.
 MODELS = {
     "gqa": dict(num_hidden_layers=3, hidden_size=48, num_attention_heads=6, num_key_value_heads=2, head_dim=8,
@@ -40,53 +40,22 @@ MODELS = {
     "biased": dict(num_hidden_layers=2, hidden_size=24, num_attention_heads=3, num_key_value_heads=3, head_dim=12,
                    intermediate_size=28, vocab_size=64, tie_word_embeddings=False, attention_bias=True, mlp_bias=True,
                    rope_theta=10000.0, rms_norm_eps=1e-6),
-    "mistral": dict(SMALL, model_type="mistral", tie_word_embeddings=False, sliding_window=4),
-    "qwen2": dict(SMALL, model_type="qwen2", tie_word_embeddings=True, sliding_window=4, use_sliding_window=False),
-    "qwen3": dict(SMALL, model_type="qwen3", tie_word_embeddings=False, attention_bias=False),
+    **FAMILIES,
 }
-CLASSES = {"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}
-
 
 def make_checkpoint(folder, sizes):
-    """Weights large enough that attention is not even and that no gradient is tiny: a projection keeps its input's size, queries and
-    keys make scores of about 1.5, and logits are spread by about 3."""
     torch.manual_seed(SEED)
-    width, vocab, span = sizes["hidden_size"], sizes["vocab_size"], sizes["head_dim"]
-    heads, kv_heads, mlp = sizes["num_attention_heads"], sizes["num_key_value_heads"], sizes["intermediate_size"]
-    family = sizes.get("model_type", "llama")
-    # Which projections have biases.
-    qkv, out_bias, mlp_bias = (family == "qwen2" or sizes.get("attention_bias", False)), sizes.get("attention_bias", False), sizes.get("mlp_bias", False)
-    tensors = {"model.embed_tokens.weight": torch.randn(vocab, width) * 0.45}
-
-    def project(name, out, into, scale, biased):
-        tensors[f"{name}.weight"] = torch.randn(out, into) * scale / into**0.5
-        if biased:
-            tensors[f"{name}.bias"] = torch.randn(out) * 0.3
-
-    def norm(name, columns=width):
-        tensors[f"{name}.weight"] = 1 + 0.3 * torch.randn(columns)
-
-    for layer in range(sizes["num_hidden_layers"]):
-        at = f"model.layers.{layer}"
-        norm(f"{at}.input_layernorm")
-        for name, out, scale in [("q", heads * span, 1.3), ("k", kv_heads * span, 1.3), ("v", kv_heads * span, 1)]:
-            project(f"{at}.self_attn.{name}_proj", out, width, scale, qkv)
-        project(f"{at}.self_attn.o_proj", width, heads * span, 1, out_bias)
-        if family == "qwen3":
-            norm(f"{at}.self_attn.q_norm", span)
-            norm(f"{at}.self_attn.k_norm", span)
-        norm(f"{at}.post_attention_layernorm")
-        project(f"{at}.mlp.gate_proj", mlp, width, 1.5, mlp_bias)
-        project(f"{at}.mlp.up_proj", mlp, width, 1.2, mlp_bias)
-        project(f"{at}.mlp.down_proj", width, mlp, 1, mlp_bias)
-    norm("model.norm")
-    if not sizes["tie_word_embeddings"]:
-        tensors["lm_head.weight"] = torch.randn(vocab, width) * 0.6
+    tensors, family = tensors_of(sizes), sizes.get("model_type", "llama")
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    config = {**dict(architectures=[CLASSES[family]], model_type=family, hidden_act="silu", bos_token_id=1, eos_token_id=2,
-                     max_position_embeddings=64, torch_dtype="float32"), **sizes}
+    # The activation and the context are written where the family does not call them otherwise.
+    own = {} if family == "gpt2" else dict(max_position_embeddings=64)
+    if family == "llama" or "hidden_activation" not in sizes and family != "gpt2":
+        own["hidden_act"] = "silu"
+    config = {**dict(architectures=[CLASSES[family]], model_type=family), **({"hidden_act": own.pop("hidden_act")} if "hidden_act" in own else {}),
+              **dict(bos_token_id=1, eos_token_id=2), **own, **dict(torch_dtype="float32"), **sizes}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    vocab = sizes["vocab_size"]
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer(vocab)) + "\n")
     (folder / "tokenizer_config.json").write_text(json.dumps(dict(bos_token="[BOS]", eos_token="[EOS]", unk_token="[UNK]")) + "\n")
 
@@ -106,25 +75,49 @@ def tokenizer(vocab):
 
 
 def exact_norm(self, x):
-    return self.weight * x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.variance_epsilon)
+    epsilon = getattr(self, "variance_epsilon", None) or self.eps
+    return gain_of(self) * x * torch.rsqrt(x.square().mean(-1, keepdim=True) + epsilon)
 
 
-def exact_rotary(self, x, position_ids):
-    span = self.config.head_dim
-    frequencies = self.config.rope_parameters["rope_theta"] ** -(torch.arange(0, span, 2, dtype=torch.float64) / span)
+def gain_of(norm):
+    return 1 + norm.weight if "Gemma" in type(norm).__name__ else norm.weight
+
+
+def exact_rotary(self, x, position_ids, layer_type=None):
+    rope = self.config.rope_parameters
+    rope = rope if layer_type is None else rope[layer_type]
+    span = int(span_of_config(self.config) * rope.get("partial_rotary_factor", 1))
+    frequencies = rope["rope_theta"] ** -(torch.arange(0, span, 2, dtype=torch.float64) / span)
+    gain = 1.0
+    if rope["rope_type"] == "linear":
+        frequencies = frequencies / rope["factor"]
+    elif rope["rope_type"] == "longrope":
+        original, whole = rope["original_max_position_embeddings"], self.config.max_position_embeddings
+        long = position_ids.max().item() + 1 > original
+        frequencies = frequencies / torch.tensor(rope["long_factor" if long else "short_factor"], dtype=torch.float64)
+        gain = math.sqrt(1 + math.log(whole / original) / math.log(original))
+    else:
+        assert rope["rope_type"] == "default"
     angles = position_ids[..., None] * frequencies
     angles = torch.cat([angles, angles], -1)
-    return angles.cos(), angles.sin()
+    return gain * angles.cos(), gain * angles.sin()
 
 
-def exact_attention(module, query, key, value, attention_mask, scaling, sliding_window=None, **_):
+def span_of_config(config):
+    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+
+
+def exact_attention(module, query, key, value, attention_mask, scaling, sliding_window=None, softcap=None, **_):
     """Causal, one text, no cache: the mask is made here. A token sees `sliding_window` tokens, itself among them."""
-    groups, tokens = module.num_key_value_groups, query.shape[2]
+    groups, tokens = getattr(module, "num_key_value_groups", 1), query.shape[2]
     key, value = (x.repeat_interleave(groups, 1) for x in (key, value))
     future = torch.ones(tokens, tokens, dtype=torch.bool).triu(1)
     if sliding_window is not None:
         future |= torch.ones(tokens, tokens, dtype=torch.bool).tril(-sliding_window)
-    weights = (query @ key.transpose(2, 3) * scaling).masked_fill(future, -torch.inf).softmax(-1)
+    scores = query @ key.transpose(2, 3) * scaling
+    if softcap is not None:
+        scores = softcap * torch.tanh(scores / softcap)
+    weights = scores.masked_fill(future, -torch.inf).softmax(-1)
     assert weights.dtype == torch.float64
     return (weights @ value).transpose(1, 2).contiguous(), weights
 
@@ -150,7 +143,7 @@ def load_exact(folder):
 
 def taps_of(model, layers=None):
     layers = range(model.config.num_hidden_layers) if layers is None else layers
-    return ["embed", *(f"layers.{layer}.{site}" for layer in layers for site in SITES)]
+    return ["embed", *(f"layers.{layer}.{site}" for layer in layers for site in sites_of(model))]
 
 
 def forward(model, ids, prompt, edits):
@@ -171,8 +164,16 @@ def forward(model, ids, prompt, edits):
 
         return visit
 
+    # Parts of a packed projection stand side by side, in the order of the taps.
+    visits = {}
     for tap in taps_of(model):
-        (module, is_input), visit = site_of(model, tap), visitor(tap)
+        module, is_input, columns = place_of(model, tap)
+        visits.setdefault((module, is_input), []).append((columns, visitor(tap)))
+    for (module, is_input), parts in visits.items():
+
+        def visit(x, parts=parts):
+            return torch.cat([see(x[..., columns]) for columns, see in parts], -1)
+
         if is_input:
             handles.append(module.register_forward_pre_hook(lambda _, args, visit=visit: (visit(args[0]), *args[1:])))
         else:
@@ -245,7 +246,7 @@ def check_by_differences(model, case, i, tolerance=1e-6, step=1e-6):
     """Moves each tap along a random direction, a whole row at a time: the slope must be that of the gradient."""
     _, positions, activations, gradients = run(model, case, i)
     for tap, gradient in gradients.items():
-        units = activations[tap].shape[1] // (model.config.head_dim if tap.endswith("attn.head") else 1)
+        units = activations[tap].shape[1] // (span_of(model) if tap.endswith("attn.head") else 1)
         for position in sorted({0, positions[-1]}):
             direction = torch.randn(activations[tap].shape[1], dtype=torch.float64)
             ends = []
@@ -258,33 +259,54 @@ def check_by_differences(model, case, i, tolerance=1e-6, step=1e-6):
             assert abs(slope - wanted) < tolerance * max(1, abs(wanted)), f"{case['name']} {tap} {position}: {slope} {wanted}"
 
 
+def before(norm, x):
+    """What a direction after a norm is before it, the norm's scale at x held fixed."""
+    if isinstance(norm, torch.nn.LayerNorm):
+        scale = torch.rsqrt(x.var(unbiased=False) + norm.eps)
+        return lambda d: (d * norm.weight - (d * norm.weight).mean()) * scale
+    scale = torch.rsqrt(x.square().mean() + (getattr(norm, "variance_epsilon", None) or norm.eps))
+    return lambda d: d * gain_of(norm) * scale
+
+
 def direct_parts(model, case, i):
-    """Direct logit attribution: what a tap writes along d (target - against) / d last residual, the final norm's scale held fixed."""
+    """Direct logit attribution: what a tap writes along d (target - against) / d last residual, the scales of the final norm, of norms after a
+    block, and of a cap of logits (its slope) held fixed."""
     sample, objective = case["samples"][i], case["objective"]
     edits = case.get("edits", []) + sample.get("edits", [])
-    _, seen = forward(model, sample["prompt"], len(sample["prompt"]), edits)
+    logits, seen = forward(model, sample["prompt"], len(sample["prompt"]), edits)
     rows = {tap: x.detach()[0, -1] for tap, x in seen.items()}
     last = rows[taps_of(model)[-1]]
-    scale = torch.rsqrt(last.square().mean() + model.config.rms_norm_eps)
-    rows_out = [of_sample(objective[name], i) for name in ("target", "against")]
-    direction = (model.lm_head.weight[rows_out[0]] - model.lm_head.weight[rows_out[1]]) * model.model.norm.weight * scale
+    cap = getattr(model.config, "final_logit_softcapping", None)
+    ends = [(of_sample(objective[name], i), sign) for name, sign in (("target", 1), ("against", -1))]
+    slope = {token: 1 if cap is None else 1 - (logits[-1, token].item() / cap) ** 2 for token, _ in ends}
+    after = sum(sign * slope[token] * model.lm_head.weight[token] for token, sign in ends)
+    direction = before(final_norm_of(model), last)(after)
     parts = {"embed": rows["embed"] * direction}
-    for layer, block in enumerate(model.model.layers):
-        at, span = f"layers.{layer}", model.config.head_dim
-        written = (block.self_attn.o_proj.weight.T @ direction) * rows[f"{at}.attn.head"]
+    for layer, block in enumerate(blocks_of(model)):
+        at, span = f"layers.{layer}", span_of(model)
+        follows = model.config.model_type in ("gemma2", "gemma3_text", "olmo2")
+        through = {"attn.out": direction, "mlp.out": direction}
+        if follows:
+            through = {site: before(norm, rows[f"{at}.{site}"])(direction) for site, norm in
+                       (("attn.out", block.post_attention_layernorm), ("mlp.out", block.post_feedforward_layernorm))}
+        weight = block.attn.c_proj.weight.T if is_gpt2(model) else block.self_attn.o_proj.weight
+        written = (weight.T @ through["attn.out"]) * rows[f"{at}.attn.head"]
         parts[f"{at}.attn.head"] = written.reshape(-1, span).sum(-1)
         for site in ("attn.out", "mlp.out"):
-            parts[f"{at}.{site}"] = rows[f"{at}.{site}"] * direction
+            parts[f"{at}.{site}"] = rows[f"{at}.{site}"] * through[site]
     whole = sum(part.sum() for tap, part in parts.items() if not tap.endswith("attn.head"))
-    assert abs(whole - run(model, case, i)[0]) < 1e-9
+    bias = getattr(final_norm_of(model), "bias", None)
+    constant = 0 if bias is None else (after @ bias).item()
+    if cap is None:
+        assert abs(whole + constant - run(model, case, i)[0]) < 1e-9
     return parts
 
 
 def make_cases(model):
     """Token ids and units from a seed; values of edits in sixteenths, which float32 holds exactly."""
     rng, config = random.Random(SEED), model.config
-    heads, span, last = config.num_attention_heads, config.head_dim, config.num_hidden_layers - 1
-    width, mlp, kv = config.hidden_size, config.intermediate_size, config.num_key_value_heads * span
+    heads, span, last = config.num_attention_heads, span_of(model), config.num_hidden_layers - 1
+    width, (_, kv, mlp) = config.hidden_size, sizes_of(model)
 
     def ids(count):
         return [rng.randrange(len(SPECIAL), config.vocab_size) for _ in range(count)]
@@ -314,7 +336,7 @@ def make_cases(model):
     ]
     later = [
         edit("layers.0.resid_post", some(width, 3), "add", values(3), "generated"),
-        edit("layers.1.mlp.up", some(mlp, 8), "scale", 0, [5, 7]),
+        edit(f"layers.1.mlp.{'gate' if is_gpt2(model) else 'up'}", some(mlp, 8), "scale", 0, [5, 7]),
         edit("layers.1.mlp.out", some(width, 7), "set", values(7)),
         edit("layers.0.attn.out", some(width, 7), "scale", values(7), "generated"),
     ]
@@ -354,7 +376,8 @@ def make_goldens(folder):
     model = load_exact(folder)
     cases, tensors = make_cases(model), {}
     if model.config.model_type != "llama":
-        cases = [case for case in cases if case["name"] in OF_FAMILY]
+        another = model.config.model_type in ("gemma2", "gemma3_text", "gpt2", "olmo2")
+        cases = [case for case in cases if case["name"] in (*OF_FAMILY, *(OF_ANOTHER_READOUT if another else ()))]
     for case in cases:
         name = case["name"]
         case["taps"] = taps_of(model, None if case["taps"] == "all" else [1])

@@ -191,7 +191,9 @@ def site_of(model, tap):
 
 def applier(model, change, place):
     """The function that makes one edit of a tensor [1, tokens, columns]."""
-    span = model.config.head_dim if change["tap"].endswith(".attn.head") else 1
+    config = model.config
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    span = head if change["tap"].endswith(".attn.head") else 1
     columns = torch.tensor([unit * span + j for unit in change["units"] for j in range(span)])
     value = change["value"]
     if isinstance(value, (int, float)):

@@ -15,6 +15,7 @@ import random
 from pathlib import Path
 
 import torch
+from families import is_gpt2, sizes_of
 from make_gradients import load_exact
 from make_logits import about, load, write
 from peft import LoraConfig, get_peft_model
@@ -46,6 +47,15 @@ CASES = [
         parameters=dict(kind="embedding", token=7), objective=dict(kind="crossEntropy", over="completion"),
         optimizer=dict(learningRate=0.05), schedule=dict(kind="cosineRestarts", cycles=2))),
 ]
+
+CASES.append(dict(name="capped", model="gemma2", recipe=dict(
+    parameters=dict(kind="lora", targets=["attn.v", "mlp.out", "unembed"], rank=3, alpha=6),
+    objective=dict(kind="dpo", beta=0.2), optimizer=dict(learningRate=0.004), schedule=dict(kind="constant"))))
+# Of these the gradients at the first weights are kept: that every tensor of a family is trained, through whatever the family has of its own.
+FAMILY_CASES = [dict(name=f"all of {model}", model=model, recipe=dict(
+    parameters=dict(kind="full", blocks=["all"]), objective=dict(kind="crossEntropy", over=over), optimizer=dict(learningRate=0.001),
+    schedule=dict(kind="constant"))) for model, over in
+    [("qwen3", "all"), ("gemma2", "completion"), ("gemma3", "all"), ("gpt2", "all"), ("phi3", "completion"), ("olmo2", "all")]]
 
 
 def draw_examples(case, vocab):
@@ -108,12 +118,14 @@ class Trained:
         ids = torch.tensor([prompt + response])
         model = model or self.peft or self.model
         if self.row is None:
-            logits = model(ids, use_cache=False).logits[0]
+            # A text's last token is read and not run, which counts where angles go by the length of what is run.
+            long = model.config.model_type == "phi3"
+            logits = model(ids[:, :-1] if long else ids, use_cache=False).logits[0]
         else:
             embeds = self.model.model.embed_tokens.weight[ids]
             embeds = torch.where((ids == self.token)[..., None], self.row, embeds)
             logits = model(inputs_embeds=embeds, use_cache=False).logits[0]
-        return logits[:-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
+        return logits[:ids.shape[1] - 1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
 
     def reference(self, prompt, response):
         with torch.no_grad():
@@ -203,9 +215,33 @@ def make(folder, case, tensors):
                 float32=dict(distance=distance, moved=moved, loss=apart))
 
 
-def make_peft(folder, out, tensors):
-    model = load_exact(folder)
-    config = LoraConfig(r=3, lora_alpha=12, lora_dropout=0.1, target_modules=["q_proj", "o_proj", "up_proj", "lm_head"], task_type="CAUSAL_LM")
+def ours(model, name, tensor):
+    """A tensor under our names: packed projections apart, weights [out, in]."""
+    queries, keys, mlp = sizes_of(model)
+    if is_gpt2(model) and name.endswith(".weight") and any(part in name for part in (".c_attn.", ".c_proj.", ".c_fc.")):
+        tensor = tensor.T
+    for packed, parts in (("attn.c_attn", ("attn.c_attn.q", "attn.c_attn.k", "attn.c_attn.v")),
+                          ("qkv_proj", ("q_proj", "k_proj", "v_proj")), ("gate_up_proj", ("gate_proj", "up_proj"))):
+        if f".{packed}." in name:
+            rows = tensor.split([queries, keys, keys] if len(parts) == 3 else [mlp, mlp])
+            return [(name.replace(packed, part), part_rows) for part, part_rows in zip(parts, rows)]
+    return [(name, tensor)]
+
+
+def make_family(folder, case, tensors):
+    trained = Trained(folder, case["recipe"], True)
+    examples = draw_examples(case, trained.model.config.vocab_size)
+    loss, _, found = gradients(trained, case["recipe"]["objective"], examples)
+    for name, gradient in found.items():
+        for own, part in ours(trained.model, name, gradient):
+            tensors[f"{case['name']}/first/{own}"] = part.float().contiguous()
+    print(f"{case['name']}: loss {loss:.4f}, {len(found)} tensors")
+    return dict(case, examples=examples, first=dict(loss=loss, margins=[]))
+
+
+def make_peft(folder, out, tensors, targets):
+    model, key = load_exact(folder), f"{out.name}/logits"
+    config = LoraConfig(r=3, lora_alpha=12, lora_dropout=0.1, target_modules=targets, task_type="CAUSAL_LM", fan_in_fan_out=is_gpt2(model))
     peft = get_peft_model(model, config, autocast_adapter_dtype=False)
     torch.manual_seed(SEED)
     ids = torch.randint(3, model.config.vocab_size, (1, 12))
@@ -213,9 +249,9 @@ def make_peft(folder, out, tensors):
         for name, p in peft.named_parameters():
             if "lora_" in name:
                 p.copy_(torch.randn(p.shape, dtype=torch.float32) * 0.2)
-        tensors["peft/logits"] = peft.eval()(ids, use_cache=False).logits[0].contiguous()
+        tensors[key] = peft.eval()(ids, use_cache=False).logits[0].contiguous()
         with peft.disable_adapter():
-            assert (tensors["peft/logits"] - peft(ids, use_cache=False).logits[0]).abs().max() > 0.5
+            assert (tensors[key] - peft(ids, use_cache=False).logits[0]).abs().max() > 0.5
     for p in peft.parameters():
         p.data = p.data.float()
     peft.peft_config["default"].base_model_name_or_path = folder.name
@@ -232,14 +268,17 @@ def main():
     torch.set_num_threads(1)
     tensors = {}
     cases = [make(out / "gradients" / case["model"], case, tensors) for case in CASES]
-    ids = make_peft(out / "gradients" / "gqa", out / "training" / "peft", tensors)
+    families = [make_family(out / "gradients" / case["model"], case, tensors) for case in FAMILY_CASES]
+    ids = {model: make_peft(out / "gradients" / model, out / "training" / name, tensors, targets) for model, name, targets in (
+        ("gqa", "peft", ["q_proj", "o_proj", "up_proj", "lm_head"]), ("phi3", "peft_phi3", ["qkv_proj", "gate_up_proj", "down_proj"]),
+        ("gpt2", "peft_gpt2", ["c_attn", "c_fc"]))}
     path = out / "training" / "training.safetensors"
     path.parent.mkdir(exist_ok=True)
     save_file(tensors, path)
     print(f"wrote {path} ({path.stat().st_size:,} bytes, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:12]})")
-    made = {"models": {name: about(out / "gradients" / name)["weights"] for name in ("gqa", "biased")},
+    made = {"models": {name: about(out / "gradients" / name)["weights"] for name in sorted({case["model"] for case in CASES + FAMILY_CASES})},
             "madeBy": "tests/goldens/make_training.py", "dtype": "float64", "steps": STEPS}
-    write(path.with_suffix(".json"), {"about": made, "peft": {"model": "gqa", "ids": ids}, "cases": cases})
+    write(path.with_suffix(".json"), {"about": made, "peft": {"ids": ids}, "cases": cases, "families": families})
 
 
 if __name__ == "__main__":

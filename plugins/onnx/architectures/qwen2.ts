@@ -5,5 +5,7 @@ import { llama } from "./llama.ts";
 export const qwen2: Architecture = {
   ...llama,
   modelTypes: ["qwen2"],
+  config: { windows: { kind: "where asked", size: 4096, first: 28 } },
+  gguf: { ...llama.gguf!, interleaved: false },
   biased: ["attn.q", "attn.k", "attn.v"],
 };

@@ -5,6 +5,7 @@
  * angles are rounded to float32 as transformers computes them, so that long positions agree with it.
  */
 import { UserError } from "../../../core/mod.ts";
+import type { Hyperparameters } from "./shape.ts";
 
 /** Scaling of the frequencies for long contexts, as config.json has it; undefined leaves them. */
 export interface RopeScaling {
@@ -20,17 +21,25 @@ export interface RopeScaling {
   readonly attention_factor?: number;
   readonly mscale?: number;
   readonly mscale_all_dim?: number;
+  readonly short_factor?: readonly number[];
+  readonly long_factor?: readonly number[];
 }
 
 export interface RopeOptions {
   readonly theta: number;
+  /** Columns of a head that are turned: all of them, or the first. */
   readonly headDim: number;
   readonly scaling?: RopeScaling | null | undefined;
   /** Divisors of the frequencies, headDim / 2, as GGUF stores them in place of a scaling rule. */
   readonly factors?: Float32Array | undefined;
+  /** For texts longer than longrope's original context; default false. */
+  readonly long?: boolean;
 }
 
-/** Cosine and sine tables, each [rows, headDim / 2], for positions 0 to rows - 1; both times yarn's factor, where there is one. */
+/** Makes tables of any number of rows. */
+export type Rotary = (rows: number) => RotaryTables;
+
+/** Cosine and sine tables, each [rows, headDim / 2], for positions 0 to rows - 1; both times the factor of yarn or longrope, where there is one. */
 export interface RotaryTables {
   readonly cos: Float32Array;
   readonly sin: Float32Array;
@@ -38,7 +47,7 @@ export interface RotaryTables {
 
 /** Gives the function that makes tables of any number of rows; a row is computed once.
  * @throws {UserError} for a scaling rule that is not known. */
-export function createRotary(options: RopeOptions): (rows: number) => RotaryTables {
+export function createRotary(options: RopeOptions): Rotary {
   const half = options.headDim / 2;
   const frequencies = scaled(inverseFrequencies(options.theta, options.headDim), options),
     gain = gainOf(options);
@@ -46,6 +55,28 @@ export function createRotary(options: RopeOptions): (rows: number) => RotaryTabl
   return (rows) => {
     if (known.cos.length < rows * half) known = tablesOf(frequencies, { rows: 2 * rows, gain });
     return { cos: known.cos.slice(0, rows * half), sin: known.sin.slice(0, rows * half) };
+  };
+}
+
+/** By kind of attention. */
+export interface Rotaries {
+  readonly rotary: readonly Rotary[];
+  /** For texts of more than `beyond` tokens, where these turn by other angles: beyond longrope's original context. */
+  readonly long: { readonly beyond: number; readonly rotary: readonly Rotary[] } | undefined;
+}
+
+/** @throws {UserError} for a scaling rule that is not known. */
+export function rotariesOf(
+  { attentions, rotary: headDim }: Pick<Hyperparameters, "attentions" | "rotary">,
+  factors?: Float32Array,
+): Rotaries {
+  const tables = (long: boolean) =>
+    attentions.map(({ theta, scaling }) => createRotary({ theta, headDim, scaling, factors, long }));
+  const stretched = attentions.find(({ scaling }) => ruleOf({ scaling }) === "longrope")?.scaling;
+  const beyond = stretched?.original_max_position_embeddings;
+  return {
+    rotary: tables(false),
+    long: beyond === undefined ? undefined : { beyond, rotary: tables(true) },
   };
 }
 
@@ -78,9 +109,27 @@ function scaled(frequencies: Float32Array, options: RopeOptions): Float32Array {
   if (rule === "linear") return frequencies.map((f) => f / (scaling.factor ?? 1));
   if (rule === "llama3") return frequencies.map((f) => llama3(f, scaling));
   if (rule === "yarn") return yarn(frequencies, { ...options, scaling });
+  if (rule === "longrope") return longrope(frequencies, { ...options, scaling });
   throw new UserError(
-    `Cannot build rotary embedding: rope_type is "${rule}", wanted default, linear, llama3 or yarn`,
+    `Cannot build rotary embedding: rope_type is "${rule}", wanted default, linear, llama3, yarn or longrope`,
   );
+}
+
+/** Each pair is divided by a factor of its own, of a list for texts up to the original context or of another for longer ones (Ding et al.,
+ * LongRoPE, arXiv 2402.13753, section 3.3; the lists and their switching are Phi-3's). */
+function longrope(
+  frequencies: Float32Array,
+  { scaling, long }: RopeOptions & { readonly scaling: RopeScaling },
+): Float32Array {
+  const name = long ? "long_factor" : "short_factor", factors = scaling[name];
+  if (factors?.length !== frequencies.length) {
+    throw new UserError(
+      `Cannot build rotary embedding: ${name} has ${
+        factors?.length ?? "no"
+      } numbers, wanted ${frequencies.length}, one a pair of columns`,
+    );
+  }
+  return frequencies.map((f, i) => f / Math.fround(factors[i]!));
 }
 
 /**
@@ -108,11 +157,17 @@ function yarn(
   });
 }
 
-/** What yarn multiplies queries and keys by: section 3.4, with the two weights that DeepSeek's configs have. */
+/** What queries and keys are multiplied by. Yarn: section 3.4, with the two weights that DeepSeek's configs have. Longrope: section 3.3's
+ * sqrt(1 + ln(factor) / ln(original context)). */
 function gainOf(options: RopeOptions): number {
-  const { scaling, factors } = options;
-  if (!scaling || factors || ruleOf(options) !== "yarn") return 1;
-  const { factor = 1, attention_factor, mscale, mscale_all_dim } = scaling;
+  const { scaling, factors } = options, rule = ruleOf(options);
+  if (!scaling || factors) return 1;
+  const { factor = 1, attention_factor, mscale, mscale_all_dim, original_max_position_embeddings } = scaling;
+  if (rule === "longrope") {
+    if (factor <= 1) return attention_factor ?? 1;
+    return attention_factor ?? Math.sqrt(1 + Math.log(factor) / Math.log(original_max_position_embeddings!));
+  }
+  if (rule !== "yarn") return 1;
   const gain = (weight = 1) => factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1;
   return attention_factor ?? (mscale && mscale_all_dim ? gain(mscale) / gain(mscale_all_dim) : gain());
 }

@@ -1,6 +1,7 @@
 /** Sizes of a decoder, read from config.json (or what a GGUF says in its place) and checked. */
 import { type Site, SITES, type Tap, UserError } from "../../../core/mod.ts";
 import type { ModelConfig } from "../weights/types.ts";
+import type { Architecture } from "./architecture.ts";
 import type { RopeScaling } from "./rope.ts";
 
 /** In the vocabulary of the whole project: width is the residual's, vocab the output matrix' rows. */
@@ -15,21 +16,50 @@ export interface Hyperparameters {
   readonly vocab: number;
   readonly context: number;
   readonly epsilon: number;
-  readonly ropeTheta: number;
-  readonly ropeScaling: RopeScaling | undefined;
-  /** How many tokens one sees, itself among them; undefined: all before it. */
-  readonly window: number | undefined;
-  /** [out, in] of each projection, by the site of its result. */
-  readonly projections: Readonly<
-    Record<
-      "attn.q" | "attn.k" | "attn.v" | "attn.out" | "mlp.gate" | "mlp.up" | "mlp.out",
-      readonly [number, number]
-    >
-  >;
+  /** Non-linearity of the MLP. */
+  readonly activation: Activation;
+  /** Whether what the activation gives is multiplied by another projection, "mlp.up". */
+  readonly gated: boolean;
+  /** Columns of a head that are turned by their token's position; 0 where positions are learned. */
+  readonly rotary: number;
+  /** What attention scores are multiplied by, and the cap c of c tanh(score / c). */
+  readonly scale: number;
+  readonly scoreCap: number | undefined;
+  /** The cap of logits. */
+  readonly logitCap: number | undefined;
+  /** Kinds of attention, and which of them each layer has. */
+  readonly attentions: readonly Attention[];
+  readonly attentionOf: readonly number[];
+  /** [out, in] of each projection, by the site of its result; "mlp.up" is there though the MLP has no gates. */
+  readonly projections: Readonly<Record<ProjectionSite, readonly [number, number]>>;
 }
 
+/** The sites of results of projections. */
+export type ProjectionSite = "attn.q" | "attn.k" | "attn.v" | "attn.out" | "mlp.gate" | "mlp.up" | "mlp.out";
+
+/** What attention sees and by which angles it turns. */
+export interface Attention {
+  /** Ends the names of its inputs: mask, cos and sin. */
+  readonly name: "" | ".window";
+  /** How many tokens one sees, itself among them; undefined: all before it. */
+  readonly window: number | undefined;
+  readonly theta: number;
+  readonly scaling: RopeScaling | undefined;
+}
+
+/** By their names in configs: x sigmoid(x); x Phi(x) by its approximation with tanh (Hendrycks and Gimpel, arXiv 1606.08415, section 2). */
+const ACTIVATIONS = {
+  silu: "silu",
+  gelu_new: "gelu tanh",
+  gelu_pytorch_tanh: "gelu tanh",
+} as const satisfies Readonly<Record<string, string>>;
+export type Activation = typeof ACTIVATIONS[keyof typeof ACTIVATIONS];
+
 /** @throws {UserError} when a size is missing or the sizes do not fit together. */
-export function shapeOf(config: ModelConfig): Hyperparameters {
+export function shapeOf(
+  config: ModelConfig,
+  { positions, up }: Pick<Architecture, "positions" | "up">,
+): Hyperparameters {
   const { hidden_size: width, num_attention_heads: heads, intermediate_size: mlp } = config;
   const kvHeads = config.num_key_value_heads ?? heads;
   const headDim = config.head_dim ?? width / heads;
@@ -38,8 +68,19 @@ export function shapeOf(config: ModelConfig): Hyperparameters {
       `Cannot build the model: ${heads} heads of ${headDim} columns with ${kvHeads} key-value heads, wanted whole groups of heads with an even number of columns`,
     );
   }
-  if (config.hidden_act !== undefined && config.hidden_act !== "silu") {
-    throw new UserError(`Cannot build the model: hidden_act is "${config.hidden_act}", wanted silu`);
+  const activation = ACTIVATIONS[config.hidden_act as keyof typeof ACTIVATIONS];
+  if (activation === undefined) {
+    throw new UserError(
+      `Cannot build the model: its activation is "${config.hidden_act}", wanted one of ${
+        Object.keys(ACTIVATIONS).join(", ")
+      }`,
+    );
+  }
+  const rotary = positions === undefined ? Math.floor(headDim * (config.partial_rotary_factor ?? 1)) : 0;
+  if (rotary % 2 !== 0 || rotary < 0 || rotary > headDim) {
+    throw new UserError(
+      `Cannot build the model: ${rotary} of the ${headDim} columns of a head are turned, wanted an even number of them`,
+    );
   }
   return {
     layers: config.num_hidden_layers,
@@ -51,9 +92,13 @@ export function shapeOf(config: ModelConfig): Hyperparameters {
     vocab: config.vocab_size,
     context: config.max_position_embeddings,
     epsilon: config.rms_norm_eps,
-    ropeTheta: config.rope_theta ?? 10000,
-    ropeScaling: config.rope_scaling ?? undefined,
-    window: config.sliding_window,
+    activation,
+    gated: up !== undefined,
+    rotary,
+    scale: (config.query_pre_attn_scalar ?? headDim) ** -0.5,
+    scoreCap: config.attn_logit_softcapping,
+    logitCap: config.final_logit_softcapping,
+    ...attentionsOf(config),
     projections: {
       "attn.q": [heads * headDim, width],
       "attn.k": [kvHeads * headDim, width],
@@ -63,6 +108,26 @@ export function shapeOf(config: ModelConfig): Hyperparameters {
       "mlp.up": [mlp, width],
       "mlp.out": [width, mlp],
     },
+  };
+}
+
+/** Layers with a window and layers without are of two kinds, where there are both; those with it may turn by another base. */
+function attentionsOf(config: ModelConfig): Pick<Hyperparameters, "attentions" | "attentionOf"> {
+  const { sliding_window: window, layer_types: types, rope_local_base_freq: local } = config;
+  const whole = {
+    name: "",
+    window: undefined,
+    theta: config.rope_theta,
+    scaling: config.rope_scaling ?? undefined,
+  } as const;
+  const windowed = { ...whole, window, ...(local === undefined ? {} : { theta: local, scaling: undefined }) };
+  const layers = Array.from({ length: config.num_hidden_layers });
+  if (types === undefined) {
+    return { attentions: [window === undefined ? whole : windowed], attentionOf: layers.map(() => 0) };
+  }
+  return {
+    attentions: [whole, { ...windowed, name: ".window" }],
+    attentionOf: types.map((type) => type === "sliding_attention" ? 1 : 0),
   };
 }
 
@@ -89,6 +154,13 @@ function siteOf(shape: Hyperparameters, tap: Tap): Site | "embed" {
       `Cannot find tap ${tap}: wanted embed, or layers.0 to layers.${shape.layers - 1} with ${
         SITES.join(", ")
       }`,
+    );
+  }
+  if (site === "mlp.up" && !shape.gated) {
+    throw new UserError(
+      `Cannot find tap ${tap}: the MLP has no gates, wanted layers.${
+        match[1]
+      }.mlp.gate for what its activation reads`,
     );
   }
   return site;

@@ -4,7 +4,7 @@ import type { Builder, Value } from "../graph/graph.ts";
 import type { Adapter, Checkpoint, TensorRef } from "../weights/types.ts";
 import type { Architecture } from "./architecture.ts";
 import type { DecoderSpec } from "./rows.ts";
-import type { Hyperparameters } from "./shape.ts";
+import type { Hyperparameters, ProjectionSite } from "./shape.ts";
 
 /** What a part is drawn with. */
 export interface Reading {
@@ -122,19 +122,52 @@ export function lowRank(b: Builder, at: string, { x, adapter: { scale }, down, u
 }
 
 interface Projection {
-  readonly site: keyof Hyperparameters["projections"];
+  readonly site: ProjectionSite;
   readonly name: string;
   readonly x: Value;
 }
 
-interface Norm {
-  readonly x: Value;
-  readonly weight: Value;
-  readonly epsilon: number;
+/** A norm with its weights. */
+export interface Norm {
+  /** x normed over its last axis, and the factor that its rows were multiplied by, [..., 1]. */
+  apply(at: string, x: Value): readonly [normed: Value, factor: Value];
+  /** What a direction after the norm is before it, the factor held fixed. */
+  before(at: string, direction: Value, factor: Value): Value;
 }
 
-/** x / sqrt(mean(x^2) + epsilon) * weight over the last axis, and the factor before the weight (Zhang and Sennrich, RMSNorm, arXiv
- * 1910.07467). */
-export function normalise(b: Builder, at: string, { x, weight, epsilon }: Norm): readonly [Value, Value] {
-  return b.nodes("SimplifiedLayerNormalization", at, [x, weight], { axis: -1n, epsilon }) as [Value, Value];
+/**
+ * RMSNorm, x / sqrt(mean(x^2) + epsilon) * weight (Zhang and Sennrich, arXiv 1910.07467), or LayerNorm, that of x - mean(x), plus a bias (Ba et
+ * al., arXiv 1607.06450).
+ *
+ * @param name of the module
+ */
+export function drawNorm(
+  { b, architecture: { norm }, shape: { epsilon }, weight }: Pick<
+    Reading,
+    "b" | "architecture" | "shape" | "weight"
+  >,
+  name: string,
+  columns: number,
+): Norm {
+  const stored = weight(`${name}.weight`, [columns]);
+  const gain = () =>
+    norm === "rms, 1 + weight" ? b.node("Add", `${name}.gain`, [stored, b.scalar(1)]) : stored;
+  const isLayer = norm === "layer";
+  const centred = (at: string, x: Value) => {
+    const even = b.table(`mean.${columns}`, [columns, 1], new Float32Array(columns).fill(1 / columns));
+    return b.node("Sub", `${at}.centred`, [x, b.node("FusedMatMul", `${at}.mean`, [x, even])]);
+  };
+  return {
+    apply(at, x) {
+      const [normed, factor] = b.nodes("SimplifiedLayerNormalization", isLayer ? `${at}.scaled` : at, [
+        isLayer ? centred(at, x) : x,
+        gain(),
+      ], { axis: -1n, epsilon }) as [Value, Value];
+      return [isLayer ? b.node("Add", at, [normed, weight(`${name}.bias`, [columns])]) : normed, factor];
+    },
+    before(at, direction, factor) {
+      const scaled = b.node("Mul", at, [b.node("Mul", `${at}.gained`, [direction, gain()]), factor]);
+      return isLayer ? centred(at, scaled) : scaled;
+    },
+  };
 }

@@ -11,7 +11,7 @@
 import type { Observation, Tap } from "../../../core/mod.ts";
 import type { Drawing } from "../architectures/decoder.ts";
 import { drawReadout, type Readout } from "../architectures/readout.ts";
-import { flatten, rowsRead } from "../architectures/rows.ts";
+import { atRows, flatten, rowsRead } from "../architectures/rows.ts";
 import { gradient } from "./gradient.ts";
 import type { Value } from "./graph.ts";
 
@@ -52,7 +52,7 @@ export function drawObservations(drawing: Drawing, observe: readonly Drawn[], ob
 
 /** Gradients at the taps that need them; a tap that the objective does not depend on has zeros. */
 function drawBackward(drawing: Drawing, readout: Readout, observe: readonly Drawn[]) {
-  const { b, taps, finalNorm } = drawing;
+  const { b, taps } = drawing;
   const seeds = [
     { value: readout.picked, cotangent: b.input("weights.picks", "float32", ["picks"]) },
     { value: readout.logsumexp, cotangent: b.input("weights.rows", "float32", ["rows"]) },
@@ -67,8 +67,7 @@ function drawBackward(drawing: Drawing, readout: Readout, observe: readonly Draw
   return {
     at: (tap: Tap) => found.get(taps.get(tap)!.name) ?? zeros(taps.get(tap)!),
     /** d J / d last residual at the rows that are read, the norm's factor held fixed, [rows, width]. */
-    direction: onto &&
-      b.node("Mul", "direct", [b.node("Mul", "direct.scaled", [onto, finalNorm]), readout.factor]),
+    direction: onto && drawing.finalNorm.before("direct", onto, readout.factor),
   };
 }
 
@@ -121,19 +120,23 @@ function pool({ b }: Drawing, drawn: Drawn, x: Value): Value {
 /**
  * What a tap writes along the objective's direction, at the rows that are read: value * direction by column, [rows, columns]; for heads
  * z_h . (W_O,h^T direction), [rows, heads] (direct logit attribution: Elhage et al., A Mathematical Framework for Transformer Circuits, 2021).
+ * Where a family norms what a block writes, the direction is taken back through that norm, its factor held fixed; where it caps logits, the
+ * direction is that of the cap's slope.
  */
-function drawDirect(drawing: Drawing, { drawn, direction }: {
+function drawDirect(drawing: Drawing, { drawn, direction: last }: {
   readonly drawn: Drawn;
   readonly direction: Value;
 }): void {
-  const { b, shape, taps, attentionOut } = drawing, name = outputOf(drawn);
-  const value = taps.get(drawn.tap)!;
-  const rows = b.node("Gather", `${name}.rows`, [flatten(b, `${name}.flat`, value), rowsRead(b)]);
-  if (!drawn.tap.endsWith(".attn.head")) {
+  const { b, shape, taps, attentionOut, after } = drawing, name = outputOf(drawn), { tap } = drawn;
+  const rows = b.node("Gather", `${name}.rows`, [flatten(b, `${name}.flat`, taps.get(tap)!), rowsRead(b)]);
+  const isHead = tap.endsWith(".attn.head");
+  const through = after.get(isHead ? tap.replace("attn.head", "attn.out") as Tap : tap);
+  const direction = through ? through.norm.before(`${name}.normed`, last, atRows(b, through.factor)) : last;
+  if (!isHead) {
     b.output(b.node("Mul", name, [rows, direction]));
     return;
   }
-  const weight = attentionOut[Number(drawn.tap.split(".")[1])]!;
+  const weight = attentionOut[Number(tap.split(".")[1])]!;
   const product = b.node("Mul", `${name}.product`, [
     rows,
     b.node("FusedMatMul", `${name}.direction`, [direction, weight]),

@@ -23,12 +23,14 @@ export interface Sharing {
 /** Ops that compute each token from itself alone; a second input may be a weight. */
 const TOKENWISE: ReadonlySet<OpName> = new Set<OpName>([
   "Add",
+  "FastGelu",
   "FusedMatMul",
   "Mul",
   "QuickGelu",
   "Sigmoid",
   "SimplifiedLayerNormalization",
   "Sub",
+  "Tanh",
 ]);
 
 /** Inputs of the graph: `share.first` [distinct], a place in batch * tokens each; `share.index` [batch, tokens], a distinct token each. */

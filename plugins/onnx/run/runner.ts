@@ -1,7 +1,7 @@
 /** Forward, backward and observations of a list of samples: check, plan batches of like length, run, collect. */
 import type { Observation, Observed, RunRequest, RunResult, RunSample, Tap } from "../../../core/mod.ts";
 import { columnsOf, unitsOf } from "../architectures/shape.ts";
-import type { Engine, GraphSpec } from "../engine.ts";
+import { type Engine, engineFor, type GraphSpec } from "../engine.ts";
 import { positionsOf } from "../feeds.ts";
 import { type Drawn, outputOf } from "../graph/observe.ts";
 import { refuseNonFinite } from "../non_finite.ts";
@@ -18,7 +18,12 @@ export function createRunner(engine: Engine, options: RunnerOptions) {
   return async (samples: readonly RunSample[], request: RunRequest = {}): Promise<RunResult> => {
     const { observe = [], objective, tokenBudget = TOKEN_BUDGET } = request;
     const planned = plan(engine, samples, { ...options, request });
-    const batches = planBatches(planned, tokenBudget, engine.shape.vocab);
+    const ends = (sample: Planned) =>
+      engineFor(engine, 1 + Math.max(...positionsOf({ ...sample, start: 0 })));
+    // Texts that turn by other angles, because of their length, have batches of their own.
+    const batches = [...Map.groupBy(planned, ends).values()].flatMap((alike) =>
+      planBatches(alike, tokenBudget, engine.shape.vocab)
+    );
     const shared = sharedTokens(batches);
     const guard = objective ? undefined : guardOf(observe);
     const spec: GraphSpec = {
@@ -37,7 +42,7 @@ export function createRunner(engine: Engine, options: RunnerOptions) {
     const counts = countsOf(planned, request.batch ?? samples.length);
     for (const [i, batch] of batches.entries()) {
       const reply = await (await engine.session(spec)).run(
-        callOf(engine, batch, { ...spec, distinct: shared?.[i] }),
+        callOf(ends(batch[0]!), batch, { ...spec, distinct: shared?.[i] }),
       );
       const computed = ({ tokens, edits, name }: Planned) => ({
         tokens,

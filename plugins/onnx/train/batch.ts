@@ -1,13 +1,12 @@
 /** One batch: micro-batches through the runtime, gradients summed up in float32 in a fixed order, loss and margins in float64. */
 import type { Context, ResolvedRecipe } from "../../../core/mod.ts";
 import type { Architecture } from "../architectures/architecture.ts";
-import type { Engine } from "../engine.ts";
 import { encode } from "../graph/encode.ts";
 import { openSession, type Session, type SessionOptions } from "../session/session.ts";
 import type { Reply } from "../session/door.ts";
 import type { Checkpoint } from "../weights/types.ts";
 import type { Slot } from "./adamw.ts";
-import { type Batch, idsOf, trainingFeeds } from "./feeds.ts";
+import { type Batch, idsOf, type TrainedEngine, trainingFeeds } from "./feeds.ts";
 import { drawTraining, gradientOf } from "./graph.ts";
 import { type Plan, readRows } from "./parameters.ts";
 import { microBatches, type Sample } from "./samples.ts";
@@ -21,7 +20,7 @@ export type Masks = ReadonlyMap<string, Uint8Array>;
 export interface ComputerOptions {
   readonly checkpoint: Checkpoint;
   readonly architecture: Architecture;
-  readonly engine: Pick<Engine, "shape" | "rotary">;
+  readonly engine: TrainedEngine;
   readonly session: SessionOptions;
   readonly context: Context;
   readonly plan: Plan;
@@ -55,9 +54,12 @@ export function createComputer(options: ComputerOptions): Computer {
   const embeddings = embeddingsOf(options);
   let opened: Promise<Session> | undefined, tokens = 0;
 
+  // Texts that turn by other angles, because of their length, have micro-batches of their own.
+  const isLong = ({ tokens }: Sample) => engine.long !== undefined && tokens.length > engine.long.beyond;
   const run = async (micro: readonly Sample[], batch: Batch, into: readonly Float32Array[]) => {
     context.signal.throwIfAborted();
-    const feeds = trainingFeeds(micro, batch, { engine, graph, objective, chunks });
+    const turned = isLong(micro[0]!) ? engine.long!.engine : engine;
+    const feeds = trainingFeeds(micro, batch, { engine: turned, graph, objective, chunks });
     const padded = feeds["positions"]!.dims[1]!;
     plan.parameters.forEach(({ name, shape: dims }, p) => {
       if (inputs.has(name)) feeds[name] = { data: slots[p]!.values.slice(), dims };
@@ -77,7 +79,10 @@ export function createComputer(options: ComputerOptions): Computer {
       const terms = isPairs ? samples.length : samples.reduce((sum, { reads }) => sum + reads.length, 0);
       const margins = new Map<Sample, number>();
       let sum = 0;
-      for (const [m, micro] of microBatches(samples, budget).entries()) {
+      const batches = [...Map.groupBy(samples, isLong).values()].flatMap((alike) =>
+        microBatches(alike, budget)
+      );
+      for (const [m, micro] of batches.entries()) {
         const masks = reach.get(micro[0]!.group ?? "");
         const into = slots.map(({ gradient }) => masks ? new Float32Array(gradient.length) : gradient);
         const logprobs = await run(micro, {

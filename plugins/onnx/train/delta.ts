@@ -14,6 +14,7 @@ import {
 import type { Architecture } from "../architectures/architecture.ts";
 import type { Hyperparameters } from "../architectures/shape.ts";
 import { exists, hashFile, openFile, parseObject, readText } from "../weights/file.ts";
+import { partsOf } from "../weights/layout.ts";
 import { readSafetensors } from "../weights/safetensors.ts";
 import type { Checkpoint, TensorRef } from "../weights/types.ts";
 import { widen } from "../weights/widen.ts";
@@ -21,6 +22,8 @@ import { writeTensors, writeWhole, type WrittenTensor } from "../weights/write.t
 import { modulesOf, readTensor } from "./parameters.ts";
 import { adapterConfig, PEFT_CONFIG, PEFT_TENSORS, peftName, readAdapterConfig } from "./peft.ts";
 
+/** A factor's name in PEFT: before the module, the module, which factor. */
+const FACTOR = /^(base_model\.model\.|)(.+)\.(lora_[AB])(?:\.default)?\.weight$/;
 const MANIFEST = "delta.json", TENSORS = "delta.safetensors";
 
 export interface SavedDelta {
@@ -161,15 +164,42 @@ function refsOf(path: string): Map<string, TensorRef> {
 }
 
 /** Whether a tensor is one of the model itself, unchanged: PEFT puts embeddings beside the factors where it adapts the output matrix. */
-function isBaseWeight(tensor: TensorRef, { tensors, config }: Checkpoint): boolean {
+function isBaseWeight(
+  tensor: TensorRef,
+  { tensors, config }: Checkpoint,
+  architecture: Architecture,
+): boolean {
   const name = tensor.name.replace(/^base_model\.model\./, "").replace(".base_layer.", ".");
-  const tied = config.tie_word_embeddings && name === "lm_head.weight" ? "model.embed_tokens.weight" : name;
+  const tied = config.tie_word_embeddings && name === architecture.unembed ? architecture.embed : name;
   const own = tensors.get(tied);
   return own !== undefined && own.shape.join() === tensor.shape.join() &&
     sameNumbers(readTensor(own), readTensor(tensor));
 }
 
 const sameNumbers = (a: Float32Array, b: Float32Array) => a.every((value, i) => value === b[i]);
+
+/** A factor of a packed projection as factors of its parts: they share A, and have rows of B. */
+function factorsApart(
+  tensor: TensorRef,
+  place: Pick<DeltaHost, "architecture" | "shape">,
+): TensorRef[] {
+  const [, before = "", module = "", side] = FACTOR.exec(tensor.name) ?? [];
+  const parts = partsOf(module, place), rows = parts?.reduce((sum, part) => sum + part.rows, 0);
+  // A B of other rows is refused under its own name.
+  if (!parts || (side === "lora_B" && tensor.shape[0] !== rows)) return [tensor];
+  return parts.map((part): TensorRef => {
+    const name = `${before}${part.module}.${side}.weight`;
+    if (side === "lora_A") return { ...tensor, name };
+    const rowBytes = tensor.length / rows!, [, ...rest] = tensor.shape;
+    return {
+      ...tensor,
+      name,
+      shape: [part.rows, ...rest],
+      offset: tensor.offset + part.from * rowBytes,
+      length: part.rows * rowBytes,
+    };
+  });
+}
 
 /** An adapter in PEFT's layout; half-precision factors are widened into the cache. */
 async function openAdapter(
@@ -181,18 +211,17 @@ async function openAdapter(
   if (checkpoint.adapters) {
     throw new UserError(`Cannot ${task}: the model has a low-rank update already, wanted it merged first`);
   }
-  const config = readAdapterConfig(readText(join(folder, PEFT_CONFIG)), join(folder, PEFT_CONFIG));
+  const turned = architecture.layout?.transposed !== undefined;
+  const config = readAdapterConfig(readText(join(folder, PEFT_CONFIG)), join(folder, PEFT_CONFIG), turned);
   using file = openFile(path);
   const stored = readSafetensors(file), sha = await hashFile(path, context);
   const mapped = stored.every(({ type }) => type === "F32") ? stored : await widen(stored, sha, context);
   const modules = new Map(modulesOf(architecture, shape).map((module) => [module.name, module.shape]));
   const factors = new Map<string, TensorRef>(), adapted = new Set<string>();
-  for (const tensor of mapped) {
-    const [, module = "", side] =
-      /^(?:base_model\.model\.)?(.+)\.(lora_[AB])(?:\.default)?\.weight$/.exec(tensor.name) ??
-        [];
+  for (const tensor of mapped.flatMap((each) => factorsApart(each, { architecture, shape }))) {
+    const [, , module = "", side] = FACTOR.exec(tensor.name) ?? [];
     const size = modules.get(module);
-    if (isBaseWeight(tensor, checkpoint)) continue;
+    if (isBaseWeight(tensor, checkpoint, architecture)) continue;
     if (!size) {
       throw new UserError(
         `Cannot ${task}: ${info.name} has no place for its tensor ${tensor.name}, wanted an adapter of this model's projections`,

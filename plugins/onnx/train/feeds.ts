@@ -19,8 +19,11 @@ export interface Batch {
   readonly embeddings?: (ids: readonly number[]) => Float32Array;
 }
 
+/** What training reads of an engine. */
+export type TrainedEngine = Pick<Engine, "shape" | "rotary" | "long">;
+
 export interface FeedOptions {
-  readonly engine: Pick<Engine, "shape" | "rotary">;
+  readonly engine: TrainedEngine;
   readonly graph: Graph;
   readonly objective: TrainObjective;
   readonly chunks: number;

@@ -11,8 +11,7 @@
 import type { TrainObjective } from "../../../core/mod.ts";
 import type { Architecture } from "../architectures/architecture.ts";
 import { drawDecoder, type Drawing } from "../architectures/decoder.ts";
-import { normalise } from "../architectures/weights.ts";
-import { drawLogits } from "../architectures/readout.ts";
+import { capped, drawLogits } from "../architectures/readout.ts";
 import { gradient } from "../graph/gradient.ts";
 import type { Builder, Graph, Value } from "../graph/graph.ts";
 import type { Plan } from "./parameters.ts";
@@ -44,11 +43,7 @@ export function drawTraining(
     trained: plan.inputs,
   });
   const { b } = drawing;
-  const normed = normalise(b, "final.norm", {
-    x: drawing.last(),
-    weight: drawing.finalNorm,
-    epsilon: drawing.shape.epsilon,
-  })[0];
+  const normed = drawing.finalNorm.apply("final.norm", drawing.last())[0];
   const targets = b.input("targets", "int64", ["rows"]);
   const kept = drawing.unembedUpdate && plan.inputs.dropout
     ? b.input(`dropout.${moduleOf(drawing.unembedUpdate.up.name)}`, "float32", normed.shape)
@@ -57,17 +52,10 @@ export function drawTraining(
     { length: chunks },
     (_, k) => drawChunk(drawing, { normed, targets, kept, k, chunks }),
   );
-  const join = (name: string, values: readonly Value[]) =>
-    values.reduce((before, value, k) =>
-      b.concat(`${name}.${k}`, [before, value], {
-        axis: 0,
-        size: k === chunks - 1 ? "rows" : `rows.${k}`,
-      })
-    );
-  const logprobs = b.named("logprobs", join("logprob", parts.map(({ logprob }) => logprob)));
+  const logprobs = b.named("logprobs", joinRows(b, "logprob", parts.map(({ logprob }) => logprob)));
   b.output(logprobs);
   const weights = drawWeights(b, objective, logprobs);
-  const slope = join("slope", parts.map(({ slope }) => slope));
+  const slope = joinRows(b, "slope", parts.map(({ slope }) => slope));
   const cotangent = b.node("Mul", "d.normed", [slope, weights]);
   drawHead(drawing, { plan, parts, weights, normed });
   const embed = plan.inputs.embeddings ? [drawing.ids] : [];
@@ -80,12 +68,25 @@ export function drawTraining(
   return b.finish();
 }
 
+/** What chunks gave, one below the other: of all rows. */
+function joinRows(b: Builder, name: string, values: readonly Value[]): Value {
+  return values.reduce((before, value, k) =>
+    b.concat(`${name}.${k}`, [before, value], {
+      axis: 0,
+      size: k === values.length - 1 ? "rows" : `rows.${k}`,
+    })
+  );
+}
+
 interface Chunk {
   /** log P of the targets, [chunk, 1]. */
   readonly logprob: Value;
   /** P U - U_t with the output matrix' update in U, [chunk, width]. */
   readonly slope: Value;
+  /** With a cap of logits times its slope, [chunk, vocab]. */
   readonly probabilities: Value;
+  /** The slope of the cap at the targets, [chunk, 1]. */
+  readonly ownSlope: Value | undefined;
   readonly rows: Value | undefined;
   /** P B - B_t, [chunk, rank]. */
   readonly lowSlope: Value | undefined;
@@ -111,53 +112,65 @@ function drawChunk(drawing: Drawing, { normed: all, targets: every, kept: kept0,
   const seen = kept ? b.node("Mul", at("seen"), [normed, kept]) : normed;
   const { logits, low } = drawLogits(drawing, normed, seen);
   const total = b.node("ReduceLogSumExp", at("logsumexp"), [logits, b.ints([-1])]);
-  const probabilities = b.node("Softmax", at("probabilities"), [logits], { axis: -1n });
+  const softmax = b.node("Softmax", at("probabilities"), [logits], { axis: -1n });
+  const slope = slopeOf(drawing, at("capped"), logits);
+  const probabilities = slope ? b.node("Mul", at("probabilities.sloped"), [softmax, slope]) : softmax;
   const dot = (name: string, x: Value, y: Value) =>
     b.node("ReduceSum", at(name), [b.node("Mul", at(`${name}.products`), [x, y]), b.ints([-1])]);
   const own = b.node("Gather", at("rows"), [unembed, targets]);
-  const mean = b.node("FusedMatMul", at("mean"), [probabilities, unembed]);
-  const plain = {
-    picked: dot("picked", normed, own),
-    slope: b.node("Sub", at("slope"), [mean, own]),
+  const update = unembedUpdate && low ? { ...unembedUpdate, low } : undefined;
+  const ownLow = update && b.node("Gather", at("low.rows"), [update.up, targets]);
+  const plain = dot("picked", normed, own);
+  const uncapped = update
+    ? b.node("Add", at("picked.all"), [
+      plain,
+      b.node("Mul", at("low.scaled"), [
+        dot("low.picked", update.low, ownLow!),
+        b.scalar(update.adapter.scale),
+      ]),
+    ])
+    : plain;
+  const picked = capped(drawing, at("picked.capped"), uncapped);
+  const ownSlope = slopeOf(drawing, at("picked.slope"), picked);
+  /** P U - U_t, or the same of another matrix with a row a token; with a cap each row times its slope. */
+  const difference = (name: string, matrix: Value, ownRow: Value) =>
+    b.node("Sub", at(`${name}slope`), [
+      b.node("FusedMatMul", at(`${name}mean`), [probabilities, matrix]),
+      ownSlope ? b.node("Mul", at(`${name}rows.sloped`), [ownRow, ownSlope]) : ownRow,
+    ]);
+  const plainSlope = difference("", unembed, own);
+  const common = {
+    logprob: b.node("Sub", at("logprob"), [picked, total]),
+    probabilities,
+    ownSlope,
+    rows,
+    normed,
+    seen,
   };
-  if (!unembedUpdate || !low) {
-    return {
-      logprob: b.node("Sub", at("logprob"), [plain.picked, total]),
-      slope: plain.slope,
-      probabilities,
-      rows,
-      normed,
-      seen,
-      low: undefined,
-      lowSlope: undefined,
-    };
-  }
-  const { down, up, adapter: { scale } } = unembedUpdate;
-  const ownLow = b.node("Gather", at("low.rows"), [up, targets]);
-  const lowSlope = b.node("Sub", at("low.slope"), [
-    b.node("FusedMatMul", at("low.mean"), [probabilities, up]),
-    ownLow,
-  ]);
+  if (!update) return { ...common, slope: plainSlope, low: undefined, lowSlope: undefined };
+  const { down, up, adapter: { scale } } = update, lowSlope = difference("low.", up, ownLow!);
   const through = b.node(
     "FusedMatMul",
     at("slope.low"),
     [lowSlope, down],
     scale === 1 ? {} : { alpha: scale },
   );
-  const picked = b.node("Mul", at("low.scaled"), [dot("low.picked", low, ownLow), b.scalar(scale)]);
   return {
-    logprob: b.node("Sub", at("logprob"), [b.node("Add", at("picked.all"), [plain.picked, picked]), total]),
+    ...common,
     slope: b.node("Add", at("slope.all"), [
-      plain.slope,
+      plainSlope,
       kept ? b.node("Mul", at("slope.kept"), [through, kept]) : through,
     ]),
-    probabilities,
-    rows,
-    normed,
-    seen,
-    low,
+    low: update.low,
     lowSlope,
   };
+}
+
+/** d logit / d logit before the cap, 1 - (logit / cap)^2, or undefined where there is no cap. */
+function slopeOf({ b, shape: { logitCap: cap } }: Drawing, at: string, logits: Value): Value | undefined {
+  if (cap === undefined) return undefined;
+  const share = b.node("Mul", `${at}.share`, [logits, b.scalar(1 / cap)]);
+  return b.node("Sub", at, [b.scalar(1), b.node("Mul", `${at}.squared`, [share, share])]);
 }
 
 /** -d objective / d log P of each row, [rows, 1]. */
@@ -224,17 +237,13 @@ function drawHead({ b, unembed, unembedUpdate }: Drawing, { plan, parts, weights
         b.node("FusedMatMul", `head.${k}.d.down`, [weighted[k]!.lowSlope!, seen], scaled)
       ),
     );
-    const lows = parts.map(({ low }) => low!);
-    b.output(
-      b.named(
-        "low",
-        lows.reduce((before, low, k) =>
-          b.concat(`low.${k}`, [before, low], { axis: 0, size: k === lows.length - 1 ? "rows" : `rows.${k}` })
-        ),
-      ),
-    );
+    b.output(b.named("low", joinRows(b, "low", parts.map(({ low }) => low!))));
   }
-  b.output(b.named("row.weights", weights));
+  const slopes = parts.map(({ ownSlope }) => ownSlope).filter((slope) => slope !== undefined);
+  const sloped = slopes.length > 0
+    ? b.node("Mul", "row.weights.sloped", [weights, joinRows(b, "own.slope", slopes)])
+    : weights;
+  b.output(b.named("row.weights", sloped));
 }
 
 /** Whether a parameter's gradient is drawn with the head. */

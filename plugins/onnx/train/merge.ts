@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type MergedModel, UserError } from "../../../core/mod.ts";
 import type { Architecture } from "../architectures/architecture.ts";
 import { exists, hashFile, parseObject, readText } from "../weights/file.ts";
+import { storedTensors } from "../weights/layout.ts";
 import type { Checkpoint, TensorRef } from "../weights/types.ts";
 import { writeTensors, writeWhole, type WrittenTensor } from "../weights/write.ts";
 import { type DeltaHost, openDelta } from "./delta.ts";
@@ -35,7 +36,7 @@ export async function mergeDelta(
   if (exists(draft)) Deno.removeSync(draft, { recursive: true });
   Deno.mkdirSync(draft, { recursive: true });
   const { tensors, untied } = mergedTensors(base, adapted, architecture);
-  writeTensors(join(draft, "model.safetensors"), tensors);
+  writeTensors(join(draft, "model.safetensors"), storedTensors(tensors, architecture));
   const config = parseObject(readText(join(base.path, "config.json")), join(base.path, "config.json"));
   const { dtype: _, torch_dtype: __, ...rest } = config;
   const written = { ...rest, torch_dtype: "float32", ...(untied ? { tie_word_embeddings: false } : {}) };

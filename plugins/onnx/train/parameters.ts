@@ -2,8 +2,9 @@
 import { createRandom, suggest, type Trained, type Unit, UserError } from "../../../core/mod.ts";
 import type { Architecture } from "../architectures/architecture.ts";
 import type { TrainedInputs } from "../architectures/rows.ts";
-import type { Hyperparameters } from "../architectures/shape.ts";
+import type { Hyperparameters, ProjectionSite } from "../architectures/shape.ts";
 import { openFile } from "../weights/file.ts";
+import { modulesBySite } from "../weights/layout.ts";
 import type { Adapter, Checkpoint, TensorRef } from "../weights/types.ts";
 import { belonging } from "./units.ts";
 
@@ -15,9 +16,6 @@ export interface Parameter {
   /** Norms and biases do not. */
   readonly decays: boolean;
 }
-
-/** The site of a projection's result. */
-type ProjectionSite = keyof Hyperparameters["projections"];
 
 interface Module {
   /** "model.layers.0.self_attn.q_proj" */
@@ -54,16 +52,6 @@ export interface PlanOptions {
   readonly task: string;
 }
 
-const SITES: readonly ProjectionSite[] = [
-  "attn.q",
-  "attn.k",
-  "attn.v",
-  "attn.out",
-  "mlp.gate",
-  "mlp.up",
-  "mlp.out",
-];
-
 /** @throws {UserError} for a target or block that matches nothing. */
 export function planParameters(checkpoint: Checkpoint, options: PlanOptions): Plan {
   const { trained } = options;
@@ -77,19 +65,11 @@ export function planParameters(checkpoint: Checkpoint, options: PlanOptions): Pl
 
 /** Every projection, then the output matrix. */
 export function modulesOf(architecture: Architecture, shape: Hyperparameters): Module[] {
-  const names: Readonly<Record<ProjectionSite, string>> = {
-    "attn.q": architecture.q,
-    "attn.k": architecture.k,
-    "attn.v": architecture.v,
-    "attn.out": architecture.attentionOut,
-    "mlp.gate": architecture.gate,
-    "mlp.up": architecture.up,
-    "mlp.out": architecture.down,
-  };
+  const sites = modulesBySite(architecture);
   return [
     ...Array.from({ length: shape.layers }, (_, layer) =>
-      SITES.map((site): Module => ({
-        name: architecture.layer(layer) + names[site],
+      [...sites].map(([site, name]): Module => ({
+        name: architecture.layer(layer) + name,
         layer,
         site,
         shape: shape.projections[site],
@@ -121,7 +101,14 @@ function planLora(
       throw new UserError(
         `Cannot ${task}: LoRA target ${JSON.stringify(target)} matches no projection${
           layers && modules.some((module) => isMeant(module, target)) ? ` of layers ${layers.join(", ")}` : ""
-        }${suggest(target, [...SITES, "unembed", "all-linear", ...new Set(modules.map(lastName))])}`,
+        }${
+          suggest(target, [
+            ...modulesBySite(architecture).keys(),
+            "unembed",
+            "all-linear",
+            ...new Set(modules.map(lastName)),
+          ])
+        }`,
       );
     }
     for (const module of matching) chosen.add(module);
@@ -232,19 +219,23 @@ function blocksOf(
     const there = names.filter((name) => tensors.has(name));
     if (there.length > 0) blocks.set(block, [...blocks.get(block) ?? [], ...there]);
   };
+  const weightsOf = (name: string) => [`${name}.weight`, `${name}.bias`];
   put("embed", [architecture.embed]);
+  put("positions", architecture.positions === undefined ? [] : [architecture.positions]);
   for (const { name, layer, site } of modulesOf(architecture, shape)) {
-    put(site ? `layers.${layer}.${site}` : "unembed", [`${name}.weight`, `${name}.bias`]);
+    put(site ? `layers.${layer}.${site}` : "unembed", weightsOf(name));
   }
   for (let layer = 0; layer < shape.layers; layer++) {
     const at = architecture.layer(layer);
-    const { attentionNorm, mlpNorm, queryNorm, keyNorm } = architecture;
+    const { attentionNorm, attentionAfter, mlpNorm, mlpAfter, queryNorm, keyNorm } = architecture;
     put(
       `layers.${layer}.norms`,
-      [attentionNorm, mlpNorm, queryNorm, keyNorm].flatMap((name) => name === undefined ? [] : at + name),
+      [attentionNorm, attentionAfter, mlpNorm, mlpAfter, queryNorm, keyNorm].flatMap((name) =>
+        name === undefined ? [] : weightsOf(at + name)
+      ),
     );
   }
-  put("norm", [architecture.finalNorm]);
+  put("norm", weightsOf(architecture.finalNorm));
   return blocks;
 }
 

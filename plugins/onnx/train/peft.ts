@@ -39,10 +39,12 @@ export function adapterConfig(
   };
 }
 
-/** @throws {UserError} for a kind of adapter that is more than W + scale * B A with one rank. */
+/** @param turned whether the family stores weights [in, out], which PEFT's "fan_in_fan_out" says of them
+ * @throws {UserError} for a kind of adapter that is more than W + scale * B A with one rank. */
 export function readAdapterConfig(
   text: string,
   path: string,
+  turned: boolean,
 ): { readonly rank: number; readonly scale: number; readonly alpha: number } {
   const config = parseObject(text, path);
   const refuse = (field: string, wanted: string): never => {
@@ -58,7 +60,7 @@ export function readAdapterConfig(
   for (
     const field of [
       "use_dora",
-      "fan_in_fan_out",
+      ...turned ? [] : ["fan_in_fan_out"],
       "modules_to_save",
       "rank_pattern",
       "alpha_pattern",

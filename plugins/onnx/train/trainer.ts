@@ -20,13 +20,13 @@ import {
 } from "../../../core/mod.ts";
 import type { Architecture } from "../architectures/architecture.ts";
 import type { Hyperparameters } from "../architectures/shape.ts";
-import type { Engine } from "../engine.ts";
 import type { SessionOptions } from "../session/session.ts";
 import type { Checkpoint } from "../weights/types.ts";
 import { clipTo, normOf, type Slot, update } from "./adamw.ts";
 import { createComputer, type Masks } from "./batch.ts";
 import { loadState, saveState } from "./checkpoint.ts";
 import { saveDelta } from "./delta.ts";
+import type { TrainedEngine } from "./feeds.ts";
 import { modulesOf, type Parameter, type Plan, planParameters } from "./parameters.ts";
 import { type Sample, type SampleOptions, samplesOf } from "./samples.ts";
 
@@ -38,7 +38,7 @@ export interface TrainerHost {
   readonly info: ModelInfo;
   readonly checkpoint: Checkpoint;
   readonly architecture: Architecture;
-  readonly engine: Pick<Engine, "shape" | "rotary">;
+  readonly engine: TrainedEngine;
   readonly session: SessionOptions;
   readonly context: Context;
   /** Scores with the model as it is, in sessions that end with the call. */

@@ -60,7 +60,7 @@ function slicesOf({ tap, index }: Unit, { architecture, shape, task }: PlanOptio
     case "mlp.act":
       return [
         slice(architecture.gate, "rows"),
-        slice(architecture.up, "rows"),
+        ...(architecture.up === undefined ? [] : [slice(architecture.up, "rows")]),
         slice(architecture.down, "columns"),
       ];
     case "mlp.out":

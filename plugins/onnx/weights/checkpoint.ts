@@ -1,37 +1,27 @@
 /** Opens what a user calls a model: a folder in Hugging Face's layout, or one .gguf file. */
 import { basename, join } from "node:path";
 import { type Context, sha256, UserError } from "../../../core/mod.ts";
+import { findArchitecture } from "../architectures/mod.ts";
+import { shapeOf } from "../architectures/shape.ts";
 import { modelTypeOf, parseConfig } from "./config.ts";
 import { exists, hashFile, openFile, parseObject, readText, readTextIfAny } from "./file.ts";
 import { readGguf } from "./gguf.ts";
 import { architectureOf, configOf, nameTensors, ROPE_FACTORS, type SourceTensor } from "./gguf_names.ts";
+import { arrange } from "./layout.ts";
 import { product, readSafetensors, type StoredTensor } from "./safetensors.ts";
 import type { Checkpoint, CheckpointInfo } from "./types.ts";
 import { readFloats, widen } from "./widen.ts";
 
-export interface CheckpointOptions {
-  /** Called with `model_type` as soon as it is known, before anything else is read; throws to refuse it. */
-  readonly accept?: (modelType: string) => void;
-}
-
 /** Hyperparameters, shapes and hashes; no weight is widened.
  * @throws {UserError} naming file and tensor when the checkpoint is not whole. */
-export async function inspectCheckpoint(
-  path: string,
-  context: Context,
-  options: CheckpointOptions = {},
-): Promise<CheckpointInfo> {
-  return (await inspect(path, context, options)).info;
+export async function inspectCheckpoint(path: string, context: Context): Promise<CheckpointInfo> {
+  return (await inspect(path, context)).info;
 }
 
 /** A checkpoint with tensors that can be mapped: float32 safetensors stay where they are, all else is widened into the cache, once.
  * @throws {UserError} as inspectCheckpoint, and on a full disk. */
-export async function openCheckpoint(
-  path: string,
-  context: Context,
-  options: CheckpointOptions = {},
-): Promise<Checkpoint> {
-  const { info, sources, inPlace } = await inspect(path, context, options);
+export async function openCheckpoint(path: string, context: Context): Promise<Checkpoint> {
+  const { info, sources, inPlace } = await inspect(path, context);
   const stored = inPlace ? sources : await widen(sources, info.weightsHash, context);
   const factors = sources.find(({ name }) => name === ROPE_FACTORS);
   return {
@@ -50,47 +40,54 @@ interface Inspected {
   readonly inPlace: boolean;
 }
 
-function inspect(path: string, context: Context, options: CheckpointOptions): Promise<Inspected> {
+function inspect(path: string, context: Context): Promise<Inspected> {
   if (!exists(path)) {
     throw new UserError(
       `Cannot open ${path}: there is no such file or folder, wanted a model folder or a .gguf file`,
     );
   }
-  return Deno.statSync(path).isDirectory
-    ? inspectFolder(path, context, options)
-    : inspectGguf(path, context, options);
+  return Deno.statSync(path).isDirectory ? inspectFolder(path, context) : inspectGguf(path, context);
 }
 
-async function inspectGguf(
-  path: string,
-  context: Context,
-  { accept }: CheckpointOptions,
-): Promise<Inspected> {
+async function inspectGguf(path: string, context: Context): Promise<Inspected> {
   using file = openFile(path);
   const gguf = readGguf(file);
-  accept?.(architectureOf(gguf.metadata, path));
-  const config = configOf(gguf, path);
-  const sources = nameTensors(gguf, config, path);
+  // An unknown family is told before anything else is read.
+  const architecture = findArchitecture(architectureOf(gguf.metadata, path), path),
+    { gguf: rules } = architecture;
+  if (!rules) {
+    throw new UserError(
+      `Cannot open ${path}: its GGUF architecture is ${
+        architecture.modelTypes.join(", ")
+      }, wanted a model folder for that family`,
+    );
+  }
+  const config = configOf(gguf, { path, rules });
+  const sources = arrange(nameTensors(gguf, config, { path, rules }), {
+    architecture,
+    shape: shapeOf(config, architecture),
+    transposed: false,
+  });
   const weightsHash = await hashFile(path, context);
   const tokenizer = { kind: "gguf", metadata: gguf.metadata } as const;
   return { info: { path, config, ...summary(sources), weightsHash, tokenizer }, sources, inPlace: false };
 }
 
-async function inspectFolder(
-  path: string,
-  context: Context,
-  { accept }: CheckpointOptions,
-): Promise<Inspected> {
+async function inspectFolder(path: string, context: Context): Promise<Inspected> {
   const at = (name: string) => join(path, name);
   const fields = parseObject(readText(at("config.json")), at("config.json"));
-  accept?.(modelTypeOf(fields, at("config.json")));
+  const architecture = findArchitecture(modelTypeOf(fields, at("config.json")), path);
   const generation = parseObject(
     readTextIfAny(at("generation_config.json")) ?? "{}",
     at("generation_config.json"),
   );
-  const config = parseConfig(fields, generation, at("config.json"));
+  const config = parseConfig(fields, generation, { path: at("config.json"), rules: architecture.config });
   const files = weightFiles(path);
-  const sources = readShards(path, files);
+  const sources = arrange(readShards(path, files), {
+    architecture,
+    shape: shapeOf(config, architecture),
+    transposed: true,
+  });
   const hashes: string[] = [];
   for (const name of files) hashes.push(await hashFile(at(name), context));
   const chatTemplate = readTextIfAny(at("chat_template.jinja"));
@@ -104,7 +101,7 @@ async function inspectFolder(
   return {
     info: { path, config, ...summary(sources), weightsHash, tokenizer },
     sources,
-    inPlace: sources.every(({ type }) => type === "F32"),
+    inPlace: sources.every(({ type, turned }) => type === "F32" && turned === undefined),
   };
 }
 

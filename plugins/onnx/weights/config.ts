@@ -12,27 +12,63 @@ export function modelTypeOf(fields: Fields, path: string): string {
   );
 }
 
+/** How a family's config.json departs from Llama's. */
+export interface ConfigRules {
+  /** What it calls fields, by Llama's names. */
+  readonly keys?: Readonly<Record<string, string>>;
+  /** What fields are that a file leaves out, by its own names. */
+  readonly defaults?: Fields;
+  /** Fields beyond Llama's that decide numbers. */
+  readonly read?: readonly (
+    | "query_pre_attn_scalar"
+    | "attn_logit_softcapping"
+    | "final_logit_softcapping"
+    | "partial_rotary_factor"
+  )[];
+  /** Which layers have a window of attention; absent: none, whatever a file says. */
+  readonly windows?: Windows;
+  /** Width of the MLP in widths of the residual, where a file does not say. */
+  readonly mlpWidths?: number;
+  /** Fields that may have these values, or be left out, and no others. */
+  readonly only?: Readonly<Record<string, readonly unknown[]>>;
+}
+
+/** "all" layers have one where a file gives its size; "where asked": those from `max_window_layers` on, if `use_sliding_window`; "pattern": all
+ * but every n-th. A file's `layer_types` goes before either of the latter two. */
+type Windows =
+  | { readonly kind: "all"; readonly size?: number }
+  | { readonly kind: "where asked"; readonly size: number; readonly first: number }
+  | { readonly kind: "pattern"; readonly size: number; readonly every: number };
+
 /** The content of config.json, with generation_config.json's end of sequence, checked and with defaults written out.
- * @throws {UserError} naming the field that is missing or of the wrong type. */
-export function parseConfig(fields: Fields, generation: Fields, path: string): ModelConfig {
-  const read = reader(fields, path);
+ * @throws {UserError} naming the field that is missing, of the wrong type, or of a value that is not known. */
+export function parseConfig(
+  fields: Fields,
+  generation: Fields,
+  { path, rules }: { readonly path: string; readonly rules: ConfigRules },
+): ModelConfig {
+  const read = reader(fields, { path, rules });
+  refuseOthers(fields, { path, rules });
   const width = read.count("hidden_size"), heads = read.count("num_attention_heads");
-  // transformers 5 writes what was rope_theta and rope_scaling as one field.
-  const rope = read.object("rope_parameters") ?? read.object("rope_scaling");
-  const { rope_theta: nested, ...rule } = rope ?? {};
+  const mlp = rules.mlpWidths === undefined ? undefined : rules.mlpWidths * width;
   return {
     model_type: modelTypeOf(fields, path),
     hidden_size: width,
-    intermediate_size: read.count("intermediate_size"),
+    intermediate_size: read.count("intermediate_size", mlp),
     num_hidden_layers: read.count("num_hidden_layers"),
     num_attention_heads: heads,
     num_key_value_heads: read.count("num_key_value_heads", heads),
     head_dim: read.count("head_dim", width / heads),
     hidden_act: read.string("hidden_act", "silu"),
     rms_norm_eps: read.number("rms_norm_eps", 1e-6),
-    rope_theta: typeof nested === "number" ? nested : read.number("rope_theta", 10_000),
-    rope_scaling: (rule.rope_type ?? rule.type ?? "default") === "default" ? null : rule,
-    ...windowOf(fields, path),
+    ...ropeOf(fields, { path, rules }),
+    ...windowOf(fields, { path, rules }),
+    ...Object.fromEntries(
+      (rules.read ?? []).filter((name) => name !== "partial_rotary_factor").flatMap((name) => {
+        const value = read.number(name, NaN);
+        return Number.isNaN(value) ? [] : [[name, value]];
+      }),
+    ),
     vocab_size: read.count("vocab_size"),
     max_position_embeddings: read.count("max_position_embeddings", 2048),
     tie_word_embeddings: read.flag("tie_word_embeddings"),
@@ -43,42 +79,127 @@ export function parseConfig(fields: Fields, generation: Fields, path: string): M
   };
 }
 
-/** Families that know a window of attention: by its size alone, or only where they say so as well. Others pass over the size. */
-const WINDOWED: Readonly<Record<string, "always" | "where asked">> = {
-  mistral: "always",
-  qwen2: "where asked",
-  qwen3: "where asked",
-};
+interface Reading {
+  readonly path: string;
+  readonly rules: ConfigRules;
+}
 
-/** The window that all layers have; with transformers' defaults. @throws {UserError} where some have it and others not. */
-function windowOf(fields: Fields, path: string): Pick<ModelConfig, "sliding_window"> {
-  const read = reader(fields, path), kind = WINDOWED[modelTypeOf(fields, path)];
-  if (kind === undefined || fields.sliding_window === null) return {};
-  if (kind === "where asked" && !read.flag("use_sliding_window")) return {};
-  const size = { sliding_window: read.count("sliding_window", 4096) };
-  if (kind === "always") return size;
-  const layers = read.count("num_hidden_layers"), first = read.number("max_window_layers", 28);
-  const types = Array.isArray(fields.layer_types)
-    ? fields.layer_types
-    : Array.from({ length: layers }, (_, i) => i < first ? "full_attention" : "sliding_attention");
+function refuseOthers(fields: Fields, { path, rules }: Reading): void {
+  for (const [name, known] of Object.entries(rules.only ?? {})) {
+    if (fields[name] === undefined || known.includes(fields[name])) continue;
+    const wanted = known.length === 0
+      ? "a model without it"
+      : known.map((value) => JSON.stringify(value)).join(" or ");
+    throw new UserError(`Cannot read ${path}: ${name} is ${shown(fields[name])}, wanted ${wanted}`);
+  }
+}
+
+type Rope = Pick<
+  ModelConfig,
+  "rope_theta" | "rope_scaling" | "rope_local_base_freq" | "partial_rotary_factor"
+>;
+
+/** Bases, scaling rule and share of the columns that are turned. transformers 5 writes what were fields of their own as `rope_parameters`, by kind
+ * of layer where there are two. */
+function ropeOf(fields: Fields, { path, rules }: Reading): Rope {
+  const read = reader(fields, { path, rules });
+  const written = read.object("rope_parameters"), scaling = read.object("rope_scaling");
+  const byKind = written && ["full_attention", "sliding_attention"].some((kind) => kind in written);
+  const part = (kind: string) => reader(written ?? {}, { path, rules: {} }).object(kind) ?? {};
+  const { rope_theta: theta, partial_rotary_factor: share, ...rule } = byKind
+    ? part("full_attention")
+    : written ?? scaling ?? {};
+  const local = byKind ? part("sliding_attention") : {};
+  if (!["default", undefined].includes(local.rope_type as string | undefined)) {
+    throw new UserError(
+      `Cannot read ${path}: rope_parameters of sliding_attention are of type ${
+        shown(local.rope_type)
+      }, wanted default`,
+    );
+  }
+  const localTheta = byKind && typeof local.rope_theta === "number"
+    ? local.rope_theta
+    : read.number("rope_local_base_freq", NaN);
+  const turned = !rules.read?.includes("partial_rotary_factor")
+    ? 1
+    : typeof share === "number"
+    ? share
+    : read.number("partial_rotary_factor", 1);
+  return {
+    rope_theta: typeof theta === "number" ? theta : read.number("rope_theta", 10_000),
+    rope_scaling: scalingOf(rule, fields, { path, rules }),
+    // Other families' files may have the field, and their programs leave it aside.
+    ...(Number.isNaN(localTheta) || rules.windows?.kind !== "pattern"
+      ? {}
+      : { rope_local_base_freq: localTheta }),
+    ...(turned === 1 ? {} : { partial_rotary_factor: turned }),
+  };
+}
+
+/** The scaling rule under its name of today; longrope has its context, and how far it stretches, beside it in the file. */
+function scalingOf(rule: Fields, fields: Fields, { path, rules }: Reading): ModelConfig["rope_scaling"] {
+  const type = rule.rope_type ?? rule.type ?? "default";
+  if (type === "default") return null;
+  // Before it was called longrope, Phi-3's files called it su, and some of them yarn.
+  const long = type === "longrope" || type === "su" || (type === "yarn" && "long_factor" in rule);
+  if (!long) return rule;
+  const read = reader(fields, { path, rules });
+  const context = rule.original_max_position_embeddings ?? read.count("original_max_position_embeddings");
+  const { type: _, ...rest } = rule;
+  return {
+    ...rest,
+    rope_type: "longrope",
+    original_max_position_embeddings: context,
+    factor: rule.factor ?? read.count("max_position_embeddings", 2048) / Number(context),
+  };
+}
+
+/** The window and, where not all layers have it, those that do; with transformers' defaults. */
+function windowOf(
+  fields: Fields,
+  { path, rules }: Reading,
+): Pick<ModelConfig, "sliding_window" | "layer_types"> {
+  const { windows } = rules, read = reader(fields, { path, rules });
+  if (windows === undefined || fields.sliding_window === null) return {};
+  if (windows.kind === "all") {
+    const given = fields.sliding_window ?? windows.size;
+    return given === undefined ? {} : { sliding_window: read.count("sliding_window", windows.size) };
+  }
+  if (windows.kind === "where asked" && !read.flag("use_sliding_window")) return {};
+  const layers = read.count("num_hidden_layers"), size = read.count("sliding_window", windows.size);
+  const first = windows.kind === "where asked" ? read.number("max_window_layers", windows.first) : 0;
+  const every = windows.kind === "pattern" ? read.count("sliding_window_pattern", windows.every) : 0;
+  const isWindowed = (layer: number) =>
+    windows.kind === "pattern" ? (layer + 1) % every !== 0 : layer >= first;
+  const types = read.names("layer_types", ["full_attention", "sliding_attention"] as const) ??
+    Array.from({ length: layers }, (_, layer) => isWindowed(layer) ? "sliding_attention" : "full_attention");
+  if (types.length !== layers) {
+    throw new UserError(
+      `Cannot read ${path}: layer_types has ${types.length} entries, wanted ${layers}, one a layer`,
+    );
+  }
   const windowed = types.filter((type) => type === "sliding_attention").length;
   if (windowed === 0) return {};
-  if (windowed === types.length) return size;
-  throw new UserError(
-    `Cannot read ${path}: ${windowed} of its ${types.length} layers have a window of attention, wanted all or none`,
-  );
+  return { sliding_window: size, ...(windowed === layers ? {} : { layer_types: types }) };
 }
+
+const shown = (value: unknown) =>
+  typeof value === "object" && value !== null
+    ? Array.isArray(value) ? "a list" : "an object"
+    : JSON.stringify(value);
 
 /** One id, several or none, as a list. */
 function ids(value: unknown): number[] {
   return [value].flat().filter((id): id is number => Number.isSafeInteger(id));
 }
 
-function reader(fields: Fields, path: string) {
+function reader(fields: Fields, { path, rules: { keys = {}, defaults = {} } }: Reading) {
+  const own = (name: string) => keys[name] ?? name;
+  const valueOf = (name: string) => own(name) in fields ? fields[own(name)] : defaults[own(name)];
   const fail = (name: string, wanted: string) =>
-    new UserError(`Cannot read ${path}: ${name} is ${JSON.stringify(fields[name])}, wanted ${wanted}`);
+    new UserError(`Cannot read ${path}: ${own(name)} is ${shown(valueOf(name))}, wanted ${wanted}`);
   const number = (name: string, otherwise?: number): number => {
-    const value = fields[name] ?? otherwise;
+    const value = valueOf(name) ?? otherwise;
     if (typeof value !== "number") throw fail(name, "a number");
     return value;
   };
@@ -90,21 +211,29 @@ function reader(fields: Fields, path: string) {
       return value;
     },
     string(name: string, otherwise: string): string {
-      const value = fields[name] ?? otherwise;
+      const value = valueOf(name) ?? otherwise;
       if (typeof value !== "string") throw fail(name, "a name");
       return value;
     },
     flag(name: string): boolean {
-      const value = fields[name] ?? false;
+      const value = valueOf(name) ?? false;
       if (typeof value !== "boolean") throw fail(name, "true or false");
       return value;
     },
     object(name: string): Fields | undefined {
-      const value = fields[name] ?? undefined;
+      const value = valueOf(name) ?? undefined;
       if (value !== undefined && (typeof value !== "object" || Array.isArray(value))) {
         throw fail(name, "an object");
       }
       return value as Fields | undefined;
+    },
+    names<N extends string>(name: string, known: readonly N[]): readonly N[] | undefined {
+      const value = valueOf(name) ?? undefined;
+      if (value === undefined) return undefined;
+      if (!Array.isArray(value) || !value.every((each) => known.includes(each))) {
+        throw fail(name, `a list of ${known.join(" and ")}`);
+      }
+      return value;
     },
   };
 }

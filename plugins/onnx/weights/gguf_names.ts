@@ -10,44 +10,32 @@ import type { Gguf, GgufMetadata } from "./gguf.ts";
 import type { StoredTensor } from "./safetensors.ts";
 import type { ModelConfig } from "./types.ts";
 
-/** How one architecture's tensors are called, and what was done to them. */
-interface Naming {
+/** How a family's tensors are called in a GGUF, and what was done to them. */
+export interface GgufRules {
+  /** Modules of the model and of a layer, in Hugging Face's names. */
   readonly model: Readonly<Record<string, string>>;
   readonly layer: Readonly<Record<string, string>>;
-  /** Query and key rows are interleaved. */
-  readonly permuted: boolean;
+  /** Begins the names of layers; default "model.layers.". */
+  readonly layerPrefix?: string;
+  /** Whether query and key rows are interleaved. */
+  readonly interleaved: boolean;
+  /** Whether weights of norms have had one added. */
+  readonly normsAreStoredWithOne?: boolean;
+  readonly config?: {
+    /** The MLP's activation, which the metadata does not name; default "silu". */
+    readonly hidden_act?: string;
+    /** Key of the norms' epsilon; default that of RMSNorms. */
+    readonly epsilon?: string;
+    /** Further fields of config.json, by the keys that hold them. */
+    readonly keys?: Readonly<Partial<Record<"attn_logit_softcapping" | "final_logit_softcapping", string>>>;
+    /** Every n-th layer has no window, the others do. */
+    readonly windowEvery?: number;
+    /** Rotary base of layers with a window. */
+    readonly localTheta?: number;
+    /** Models of so many layers divide attention scores by the root of the width of the residual over the heads, others by that of a head's. */
+    readonly widthPerHeadScales?: readonly number[];
+  };
 }
-
-const LLAMA: Naming = {
-  model: {
-    token_embd: "model.embed_tokens",
-    output_norm: "model.norm",
-    output: "lm_head",
-  },
-  layer: {
-    attn_norm: "input_layernorm",
-    attn_q: "self_attn.q_proj",
-    attn_k: "self_attn.k_proj",
-    attn_v: "self_attn.v_proj",
-    attn_output: "self_attn.o_proj",
-    ffn_norm: "post_attention_layernorm",
-    ffn_gate: "mlp.gate_proj",
-    ffn_up: "mlp.up_proj",
-    ffn_down: "mlp.down_proj",
-  },
-  permuted: true,
-};
-const QWEN2: Naming = { ...LLAMA, permuted: false };
-
-/** By `general.architecture`; a Mistral is a "llama" there. */
-const NAMINGS: Readonly<Record<string, Naming>> = {
-  llama: LLAMA,
-  qwen2: QWEN2,
-  qwen3: {
-    ...QWEN2,
-    layer: { ...QWEN2.layer, attn_q_norm: "self_attn.q_norm", attn_k_norm: "self_attn.k_norm" },
-  },
-};
 
 /** The tensor of divisors of rotary frequencies; not a weight. */
 export const ROPE_FACTORS = "rope_freqs";
@@ -56,21 +44,22 @@ export const ROPE_FACTORS = "rope_freqs";
 export interface SourceTensor extends StoredTensor {
   /** Rows come interleaved in this many heads. */
   readonly interleavedHeads?: number;
+  /** It is stored [in, `of`]; these are its columns `from` on, as rows. */
+  readonly turned?: { readonly from: number; readonly of: number };
+  /** Added to each number. */
+  readonly add?: number;
 }
 
 /** Tensors under their Hugging Face names. @throws {UserError} for a tensor that the architecture does not have. */
-export function nameTensors(gguf: Gguf, config: ModelConfig, path: string): SourceTensor[] {
-  const naming = NAMINGS[config.model_type];
-  if (!naming) {
-    const known = Object.keys(NAMINGS).join(", ");
-    throw new UserError(
-      `Cannot open ${path}: its GGUF architecture is ${config.model_type}, wanted one of ${known}`,
-    );
-  }
+export function nameTensors(
+  gguf: Gguf,
+  config: ModelConfig,
+  { path, rules }: { readonly path: string; readonly rules: GgufRules },
+): SourceTensor[] {
   return gguf.tensors.map((tensor) => {
     if (tensor.name === `${ROPE_FACTORS}.weight`) return { ...tensor, name: ROPE_FACTORS };
     const [, layer, part = "", kind = ""] = /^(?:blk\.(\d+)\.)?(\w+)\.(weight|bias)$/.exec(tensor.name) ?? [];
-    const name = layer === undefined ? naming.model[part] : naming.layer[part];
+    const name = layer === undefined ? rules.model[part] : rules.layer[part];
     if (name === undefined) {
       throw new UserError(
         `Cannot open ${path}: tensor ${tensor.name} is unknown, wanted those of a ${config.model_type} model`,
@@ -83,8 +72,9 @@ export function nameTensors(gguf: Gguf, config: ModelConfig, path: string): Sour
       : undefined;
     return {
       ...tensor,
-      name: `${layer === undefined ? "" : `model.layers.${layer}.`}${name}.${kind}`,
-      ...(naming.permuted && heads !== undefined ? { interleavedHeads: heads } : {}),
+      name: `${layer === undefined ? "" : `${rules.layerPrefix ?? "model.layers."}${layer}.`}${name}.${kind}`,
+      ...(rules.interleaved && heads !== undefined ? { interleavedHeads: heads } : {}),
+      ...(rules.normsAreStoredWithOne && /(^|_)norm$/.test(part) ? { add: -1 } : {}),
     };
   });
 }
@@ -103,7 +93,10 @@ export function architectureOf(metadata: GgufMetadata, path: string): string {
 }
 
 /** Hyperparameters under config.json's names. @throws {UserError} naming the key that is missing. */
-export function configOf({ metadata, tensors }: Gguf, path: string): ModelConfig {
+export function configOf(
+  { metadata, tensors }: Gguf,
+  { path, rules: { config: rules = {} } }: { readonly path: string; readonly rules: GgufRules },
+): ModelConfig {
   const architecture = architectureOf(metadata, path);
   const read = (name: string, otherwise?: number): number => {
     const key = `${architecture}.${name}`;
@@ -111,7 +104,8 @@ export function configOf({ metadata, tensors }: Gguf, path: string): ModelConfig
     if (typeof value === "number") return value;
     throw new UserError(`Cannot open ${path}: metadata ${key} is ${describe(value)}, wanted a number`);
   };
-  const width = read("embedding_length"), heads = read("attention.head_count");
+  const width = read("embedding_length"), heads = read("attention.head_count"), layers = read("block_count");
+  const headDim = read("attention.key_length", width / heads);
   const has = (part: string) => tensors.some(({ name }) => name.endsWith(part));
   const id = (name: string) => metadata.get(`tokenizer.ggml.${name}_token_id`);
   const bos = id("bos");
@@ -120,14 +114,31 @@ export function configOf({ metadata, tensors }: Gguf, path: string): ModelConfig
     model_type: architecture,
     hidden_size: width,
     intermediate_size: read("feed_forward_length"),
-    num_hidden_layers: read("block_count"),
+    num_hidden_layers: layers,
     num_attention_heads: heads,
     num_key_value_heads: read("attention.head_count_kv", heads),
-    head_dim: read("attention.key_length", width / heads),
-    hidden_act: "silu",
-    rms_norm_eps: read("attention.layer_norm_rms_epsilon"),
+    head_dim: headDim,
+    hidden_act: rules.hidden_act ?? "silu",
+    rms_norm_eps: read(rules.epsilon ?? "attention.layer_norm_rms_epsilon"),
     rope_theta: read("rope.freq_base", 10_000),
     rope_scaling: ropeScaling(metadata, architecture),
+    ...(metadata.get(`${architecture}.rope.dimension_count`) === undefined
+      ? {}
+      : shareTurned(read("rope.dimension_count"), headDim)),
+    ...(rules.windowEvery === undefined ? {} : windowed({
+      size: read("attention.sliding_window"),
+      every: read("attention.sliding_window_pattern", rules.windowEvery),
+      layers,
+    })),
+    ...(rules.localTheta === undefined
+      ? {}
+      : { rope_local_base_freq: read("rope.freq_base_swa", rules.localTheta) }),
+    ...(rules.widthPerHeadScales?.includes(layers) ? { query_pre_attn_scalar: width / heads } : {}),
+    ...Object.fromEntries(
+      Object.entries(rules.keys ?? {}).flatMap(([name, key]) =>
+        metadata.has(`${architecture}.${key}`) ? [[name, read(key)]] : []
+      ),
+    ),
     vocab_size: read("vocab_size", Array.isArray(tokens) ? tokens.length : undefined),
     max_position_embeddings: read("context_length"),
     tie_word_embeddings: !tensors.some(({ name }) => name === "output.weight"),
@@ -135,6 +146,23 @@ export function configOf({ metadata, tensors }: Gguf, path: string): ModelConfig
     mlp_bias: has("ffn_up.bias"),
     bos_token_id: typeof bos === "number" ? bos : null,
     eos_token_id: [...new Set([id("eos"), id("eot")])].filter((value) => typeof value === "number"),
+  };
+}
+
+/** The share of a head's columns that are turned, where not all are. */
+function shareTurned(turned: number, headDim: number): Pick<ModelConfig, "partial_rotary_factor"> {
+  return turned === headDim ? {} : { partial_rotary_factor: turned / headDim };
+}
+
+function windowed(
+  { size, every, layers }: { readonly size: number; readonly every: number; readonly layers: number },
+): Pick<ModelConfig, "sliding_window" | "layer_types"> {
+  return {
+    sliding_window: size,
+    layer_types: Array.from(
+      { length: layers },
+      (_, layer) => (layer + 1) % every === 0 ? "full_attention" : "sliding_attention",
+    ),
   };
 }
 

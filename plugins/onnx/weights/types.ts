@@ -25,12 +25,24 @@ export interface ModelConfig {
   /** Columns of one head. */
   readonly head_dim: number;
   readonly hidden_act: string;
+  /** Epsilon of norms, LayerNorms too. */
   readonly rms_norm_eps: number;
   readonly rope_theta: number;
   /** The scaling rule, with `rope_type`; null when frequencies are left as they are. */
   readonly rope_scaling: Readonly<Record<string, unknown>> | null;
   /** How many tokens one sees, itself among them; absent: all before it. */
   readonly sliding_window?: number;
+  /** Which layers have the window, where some have and others not. */
+  readonly layer_types?: readonly ("full_attention" | "sliding_attention")[];
+  /** The rotary base of layers with the window, unscaled, where it is one of its own. */
+  readonly rope_local_base_freq?: number;
+  /** Share of a head's columns that are turned, where not all are. */
+  readonly partial_rotary_factor?: number;
+  /** Attention scores are divided by its root; absent: by that of head_dim. */
+  readonly query_pre_attn_scalar?: number;
+  /** Caps c of c tanh(x / c) of attention scores and of logits. */
+  readonly attn_logit_softcapping?: number;
+  readonly final_logit_softcapping?: number;
   readonly vocab_size: number;
   readonly max_position_embeddings: number;
   readonly tie_word_embeddings: boolean;

@@ -9,6 +9,7 @@ import { type Context, sha256, UserError } from "../../../core/mod.ts";
 import { CODECS } from "./dequantize.ts";
 import { CHUNK_BYTES, exists, openFile, type SourceFile, yieldTo } from "./file.ts";
 import type { SourceTensor } from "./gguf_names.ts";
+import { turnedRows } from "./layout.ts";
 import { product, readSafetensors, type StoredTensor, writeSafetensorsHeader } from "./safetensors.ts";
 
 /** Raised whenever the same source would be widened to other bytes. */
@@ -85,6 +86,10 @@ async function writeTensors(
 
 /** The tensor's numbers in Hugging Face's order, a chunk at a time; a chunk is valid until the next one is asked for. */
 export function* readFloats(source: SourceTensor, file: SourceFile): Generator<Float32Array<ArrayBuffer>> {
+  if (source.turned) {
+    yield turnedFloats(source, file);
+    return;
+  }
   const codec = CODECS[source.type]!;
   const { unitBytes, order } = unitsOf(source);
   const chunkBytes = Math.max(1, Math.floor(CHUNK_BYTES / unitBytes)) * unitBytes;
@@ -95,8 +100,23 @@ export function* readFloats(source: SourceTensor, file: SourceFile): Generator<F
     file.read(source.offset + at, bytes);
     const numbers = floats.subarray(0, (bytes.length / codec.bytes) * codec.numbers);
     codec.decode(order ? reorder(bytes, unitBytes, order) : bytes, numbers);
+    if (source.add !== undefined) { for (let i = 0; i < numbers.length; i++) numbers[i]! += source.add; }
     yield numbers;
   }
+}
+
+/** Its rows stand far apart in the file, so it is read as a whole. */
+function turnedFloats(
+  { turned, shape, ...stored }: SourceTensor,
+  file: SourceFile,
+): Float32Array<ArrayBuffer> {
+  const numbers = new Float32Array(product(shape) / shape[0]! * turned!.of);
+  let at = 0;
+  for (const part of readFloats({ ...stored, shape: [numbers.length] }, file)) {
+    numbers.set(part, at);
+    at += part.length;
+  }
+  return turnedRows(numbers, shape, turned!);
 }
 
 /** What must not be cut in two (a block, or a whole head), and in which order a head's rows are taken. */

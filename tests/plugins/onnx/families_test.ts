@@ -1,10 +1,15 @@
 /** Families beside Llama where PyTorch's gradients do not reach (gradients_test.ts): keys that are kept, and configs that contradict them. */
-import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type ScoreRequest, UserError } from "../../../core/mod.ts";
 import { createRandom } from "../../../core/random.ts";
 import { FAMILIES, folder } from "./gradients_golden.ts";
+import { findArchitecture } from "../../../plugins/onnx/architectures/mod.ts";
+import { shapeOf } from "../../../plugins/onnx/architectures/shape.ts";
 import { backend } from "../../../plugins/onnx/model.ts";
 import { parseConfig } from "../../../plugins/onnx/weights/config.ts";
+import { openFile } from "../../../plugins/onnx/weights/file.ts";
+import { readSafetensors } from "../../../plugins/onnx/weights/safetensors.ts";
+import { writeTensors } from "../../../plugins/onnx/weights/write.ts";
 import { testContext } from "../../support.ts";
 import { open } from "./open.ts";
 
@@ -74,21 +79,29 @@ Deno.test("a Mistral sees as far as its window and no farther", async () => {
   assert(await best(changed(5)) !== whole);
 });
 
-Deno.test("the window is the one that transformers reads of a config", () => {
-  const base = {
-    hidden_size: 8,
-    num_attention_heads: 2,
-    intermediate_size: 8,
-    num_hidden_layers: 2,
-    vocab_size: 9,
-  };
-  const windowOf = (fields: Record<string, unknown>) =>
-    parseConfig({ ...base, ...fields }, {}, "config.json").sliding_window;
+const BASE = {
+  hidden_size: 8,
+  num_attention_heads: 2,
+  intermediate_size: 8,
+  num_hidden_layers: 2,
+  vocab_size: 9,
+};
+/** A config as its family reads it. */
+function read(fields: Record<string, unknown>) {
+  const { config: rules } = findArchitecture(fields.model_type as string, "m");
+  return parseConfig({ ...BASE, ...fields }, {}, { path: "config.json", rules });
+}
+
+Deno.test("windows are those that transformers reads of a config", () => {
+  const windowOf = (fields: Record<string, unknown>) => read(fields).sliding_window;
   // As its classes of 5.24 have it: MistralConfig's default is 4096, Qwen2Config's and Qwen3Config's is none unless asked for.
   assertEquals(windowOf({ model_type: "mistral" }), 4096);
   assertEquals(windowOf({ model_type: "mistral", sliding_window: null }), undefined);
   assertEquals(windowOf({ model_type: "mistral", sliding_window: 7 }), 7);
   assertEquals(windowOf({ model_type: "llama", sliding_window: 7 }), undefined);
+  assertEquals(windowOf({ model_type: "olmo2", sliding_window: 7 }), undefined);
+  assertEquals(windowOf({ model_type: "phi3" }), undefined);
+  assertEquals(windowOf({ model_type: "phi3", sliding_window: 7 }), 7);
   for (const model_type of ["qwen2", "qwen3"]) {
     const qwen = { model_type, sliding_window: 7 }, asked = { ...qwen, use_sliding_window: true };
     assertEquals(windowOf(qwen), undefined);
@@ -97,10 +110,101 @@ Deno.test("the window is the one that transformers reads of a config", () => {
     assertEquals(windowOf({ ...asked, max_window_layers: 0 }), 7);
     assertEquals(windowOf({ ...asked, sliding_window: null, max_window_layers: 0 }), undefined);
     assertEquals(windowOf({ ...asked, layer_types: ["sliding_attention", "sliding_attention"] }), 7);
+    assertEquals(read({ ...asked, max_window_layers: 1 }).layer_types, [
+      "full_attention",
+      "sliding_attention",
+    ]);
   }
+  const kinds = (fields: Record<string, unknown>) =>
+    read({ model_type: "gemma3_text", num_hidden_layers: 6, ...fields }).layer_types?.map((type) => type[0])
+      .join("");
+  assertEquals(kinds({}), "sssssf");
+  assertEquals(kinds({ sliding_window_pattern: 2 }), "sfsfsf");
+  assertEquals(kinds({ model_type: "gemma2" }), "sfsfsf");
+  assertEquals(kinds({ sliding_window: null }), undefined);
 });
 
-Deno.test("a config with windows in some of its layers, and a tensor that its family has no place for, are refused", async () => {
+Deno.test("Gemma 3's two rotary bases are read as its files write them and as transformers 5 does", () => {
+  const pick = ({ rope_theta, rope_local_base_freq, rope_scaling }: ReturnType<typeof read>) => ({
+    rope_theta,
+    rope_local_base_freq,
+    rope_scaling,
+  });
+  const model_type = "gemma3_text", linear = { rope_type: "linear", factor: 8 };
+  assertEquals(pick(read({ model_type })), {
+    rope_theta: 1_000_000,
+    rope_local_base_freq: 10_000,
+    rope_scaling: null,
+  });
+  const both = { rope_theta: 500, rope_local_base_freq: 70, rope_scaling: linear };
+  assertEquals(pick(read({ model_type, ...both })), both);
+  const parts = {
+    full_attention: { rope_theta: 500, ...linear },
+    sliding_attention: { rope_theta: 70, rope_type: "default" },
+  };
+  assertEquals(pick(read({ model_type, rope_parameters: parts })), both);
+  assertEquals(read({ model_type: "gemma2", rope_theta: 500 }).rope_local_base_freq, undefined);
+  assertThrows(
+    () =>
+      read({
+        model_type,
+        rope_parameters: { ...parts, sliding_attention: { rope_theta: 70, rope_type: "yarn" } },
+      }),
+    UserError,
+    'rope_parameters of sliding_attention are of type "yarn", wanted default',
+  );
+});
+
+Deno.test("longrope is read under the names it has had, with the context beside it", () => {
+  const factors = { short_factor: [1, 1], long_factor: [1, 2] };
+  const wanted = { ...factors, rope_type: "longrope", original_max_position_embeddings: 16, factor: 4 };
+  const around = { model_type: "phi3", max_position_embeddings: 64, original_max_position_embeddings: 16 };
+  for (const type of ["longrope", "su", "yarn"]) {
+    assertEquals(read({ ...around, rope_scaling: { type, ...factors } }).rope_scaling, wanted);
+  }
+  assertEquals(
+    read({
+      ...around,
+      rope_parameters: { rope_type: "longrope", partial_rotary_factor: 0.5, rope_theta: 9, ...factors },
+    }),
+    {
+      ...read({ ...around, rope_scaling: { type: "su", ...factors }, partial_rotary_factor: 0.5 }),
+      rope_theta: 9,
+    },
+  );
+});
+
+Deno.test("a config that its family does not know, or that contradicts itself, is refused in one line", () => {
+  const refused = (fields: Record<string, unknown>, message: string) =>
+    assertThrows(() => read(fields), UserError, message);
+  refused({ model_type: "gpt2", n_embd: 8, n_head: 2 }, "n_layer is undefined, wanted a number");
+  refused(
+    { model_type: "gpt2", scale_attn_by_inverse_layer_idx: true },
+    "scale_attn_by_inverse_layer_idx is true, wanted null or false",
+  );
+  refused({ model_type: "gemma3", text_config: {} }, "text_config is an object, wanted a model without it");
+  refused(
+    { model_type: "gemma3_text", attn_logit_softcapping: 30 },
+    "attn_logit_softcapping is 30, wanted null",
+  );
+  refused({ model_type: "gemma2", layer_types: ["full_attention"] }, "layer_types has 1 entries, wanted 2");
+  refused(
+    { model_type: "gemma2", layer_types: ["full_attention", "chunked_attention"] },
+    "layer_types is a list, wanted a list of full_attention and sliding_attention",
+  );
+  const shape = (fields: Record<string, unknown>) =>
+    shapeOf(read(fields), findArchitecture(fields.model_type as string, "m"));
+  const act = { model_type: "gemma2", hidden_activation: "relu", head_dim: 4 };
+  assertThrows(() => shape(act), UserError, 'its activation is "relu", wanted one of silu, gelu_new');
+  const third = { model_type: "phi3", partial_rotary_factor: 0.75 };
+  assertThrows(
+    () => shape(third),
+    UserError,
+    "3 of the 4 columns of a head are turned, wanted an even number",
+  );
+});
+
+Deno.test("a tensor that its family has no place for, and packed rows that are not those of their parts, are refused", async () => {
   const place = await Deno.makeTempDir();
   const with_ = async (name: string, change: Record<string, unknown>) => {
     for (const { name: file } of Deno.readDirSync(folder(name))) {
@@ -111,25 +215,84 @@ Deno.test("a config with windows in some of its layers, and a tensor that its fa
     return backend.inspect({ path: place }, testContext());
   };
   try {
-    const asked = { use_sliding_window: true };
-    await assertRejects(
-      () => with_("qwen2", { ...asked, max_window_layers: 1 }),
-      UserError,
-      "1 of its 2 layers have a window of attention, wanted all or none",
+    const refused = (name: string, change: Record<string, unknown>, message: string) =>
+      assertRejects(() => with_(name, change), UserError, message);
+    await refused("mistral", { sliding_window: 0 }, "sliding_window is 0, wanted a whole number from 1");
+    await refused("qwen2", { model_type: "llama" }, "tensor model.layers.0");
+    await refused("qwen3", { model_type: "mistral" }, "tensor model.layers.0");
+    await refused("olmo2", { model_type: "qwen3" }, "tensor model.layers.0");
+    await refused("gemma3", { model_type: "gemma2" }, "tensor model.layers.0");
+    await refused(
+      "phi3",
+      { intermediate_size: 14 },
+      "gate_up_proj.weight of",
     );
-    await assertRejects(
-      () => with_("qwen3", { ...asked, layer_types: ["sliding_attention", "full_attention"] }),
-      UserError,
-      "1 of its 2 layers",
+    await refused(
+      "phi3",
+      { num_key_value_heads: 4 },
+      "wanted 96 rows, those of model.layers.0.self_attn.q_proj",
     );
-    await assertRejects(
-      () => with_("mistral", { sliding_window: 0 }),
-      UserError,
-      "sliding_window is 0, wanted a whole number from 1",
-    );
-    await assertRejects(() => with_("qwen2", { model_type: "llama" }), UserError, "tensor model.layers.0");
-    await assertRejects(() => with_("qwen3", { model_type: "mistral" }), UserError, "tensor model.layers.0");
   } finally {
     await Deno.remove(place, { recursive: true });
+  }
+});
+
+Deno.test("GPT-2 opens with its names in either form, and without the masks that older files keep", async () => {
+  const place = await Deno.makeTempDir();
+  try {
+    for (const { name } of Deno.readDirSync(folder("gpt2"))) {
+      if (!name.startsWith("gradients")) await Deno.copyFile(`${folder("gpt2")}/${name}`, `${place}/${name}`);
+    }
+    using file = openFile(`${folder("gpt2")}/model.safetensors`);
+    const tensors = readSafetensors(file).map(({ name, shape, offset, length }) => {
+      const bytes = new Uint8Array(length);
+      file.read(offset, bytes);
+      return { name: `transformer.${name}`, shape, values: new Float32Array(bytes.buffer) };
+    });
+    const mask = { shape: [1, 1, 4, 4], values: new Float32Array(16) };
+    writeTensors(`${place}/model.safetensors`, [
+      ...tensors,
+      ...[0, 1].map((layer) => ({ ...mask, name: `transformer.h.${layer}.attn.bias` })),
+    ]);
+    await using published = await open(folder("gpt2"));
+    await using saved = await open(place);
+    assertEquals(await saved.logits([5, 9, 4]), await published.logits([5, 9, 4]));
+    assertEquals(saved.info.parameters, published.info.parameters);
+  } finally {
+    await Deno.remove(place, { recursive: true });
+  }
+});
+
+Deno.test("GPT-2 has no mlp.up, and says what it has in its place", async () => {
+  await using model = await open(folder("gpt2"));
+  assertEquals(model.units("layers.0.mlp.gate"), 28);
+  assertThrows(
+    () => model.units("layers.1.mlp.up"),
+    UserError,
+    "Cannot find tap layers.1.mlp.up: the MLP has no gates, wanted layers.1.mlp.gate",
+  );
+});
+
+Deno.test("texts on either side of longrope's original context are turned each by their own, together as alone", async () => {
+  await using model = await open(folder("phi3"));
+  // It is 12 tokens.
+  const requests = [3, 10, 12, 13, 20].map((length): ScoreRequest => ({
+    prompt: ids(length),
+    continuations: [ids(1), ids(2), ids(3)],
+  }));
+  const found: (readonly number[])[] = [];
+  for await (const { indices, results } of model.score(requests)) {
+    indices.forEach((index, i) => found[index] = results[i]!.logprobs);
+  }
+  for (const [i, { prompt, continuations }] of requests.entries()) {
+    // A row with several continuations is as long as its longest.
+    const longest = continuations.toSorted((a, b) => b.length - a.length)[0]!;
+    const logits = await model.logits([...prompt, ...longest.slice(0, -1)]);
+    let logprob = 0;
+    longest.forEach((id, t) => {
+      const row = logits.subarray((prompt.length - 1 + t) * VOCAB, (prompt.length + t) * VOCAB);
+      logprob += row[id]! - Math.log(row.reduce((sum, value) => sum + Math.exp(value), 0));
+    });
+    assertAlmostEquals(found[i]![continuations.indexOf(longest)]!, logprob, ROUNDING);
   }
 });

@@ -48,7 +48,10 @@ for (const name of [...MODELS, ...FAMILIES]) {
           assert(expected || quantity === "activation", `${quantity} at ${tap} is not stored`);
           if (!expected) return;
           assertEquals(columns, expected.columns);
-          assertNear(values[i]!, expected.values, { place: `${quantity} at ${tap} of sample ${i}` });
+          assertNear(values[i]!, expected.values, {
+            place: `${quantity} at ${tap} of sample ${i}`,
+            columns,
+          });
         });
       }
     });

@@ -26,8 +26,17 @@ function stub({ failAt = Infinity, sessions = 1 } = {}) {
   const made = Array.from({ length: sessions }, create);
   const engine = {
     name: "stub",
-    shape: { heads: 1, kvHeads: 1, headDim: 2, layers: 1, width: 2, context: 64 },
-    rotary: (rows: number) => ({ cos: new Float32Array(rows), sin: new Float32Array(rows) }),
+    shape: {
+      heads: 1,
+      kvHeads: 1,
+      headDim: 2,
+      layers: 1,
+      width: 2,
+      context: 64,
+      rotary: 0,
+      attentions: [{ name: "" }],
+    },
+    rotary: [],
     taps: ["embed"],
     session: () => Promise.resolve(made[asked++ % made.length] as Partial<Session>),
   } as unknown as Engine;

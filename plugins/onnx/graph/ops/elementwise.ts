@@ -11,6 +11,8 @@ const meet = ([x, y]: Two, _: unknown, at: string) => [
   { dtype: x.dtype, shape: broadcastShapes(x.shape, y.shape, at) },
 ];
 const same = ([x]: One) => [like(x)];
+/** sqrt(2 / pi), and 0.044715 of it. */
+const GELU = [Math.sqrt(2 / Math.PI), 0.044715 * Math.sqrt(2 / Math.PI)] as const;
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
 export const ELEMENTWISE = {
@@ -69,6 +71,32 @@ export const ELEMENTWISE = {
     vjp: ({ outputs: [y], cotangent: g, emit }) => {
       const gy = emit("Mul", [g, y!]);
       return [emit("Sub", [gy, emit("Mul", [gy, y!])])];
+    },
+  }),
+  Tanh: op<One>({
+    domain: "",
+    infer: same,
+    evaluate: ([x]) => [map(x, Math.tanh)],
+    // y' = 1 - y^2
+    vjp: ({ outputs: [y], cotangent: g, emit }) => [
+      emit("Sub", [g, emit("Mul", [emit("Mul", [g, y!]), y!])]),
+    ],
+  }),
+  /** x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))): GELU by its approximation (arXiv 1606.08415, section 2). */
+  FastGelu: op<One>({
+    domain: "com.microsoft",
+    infer: same,
+    evaluate: ([x]) => [map(x, (a) => (a / 2) * (1 + Math.tanh(a * (GELU[0] + GELU[1] * a * a))))],
+    // With t the tanh: y' = (1 + t + x (1 - t^2) (B + 3 C x^2)) / 2; g comes in last, as for QuickGelu.
+    vjp: ({ inputs: [x], cotangent: g, emit }) => {
+      const { scalar } = emit.builder, [B, C] = GELU, square = emit("Mul", [x, x]);
+      const plus = (value: Value, more: number) => emit("Add", [value, scalar(more)]);
+      const times = (value: Value, factor: number) => emit("Mul", [value, scalar(factor)]);
+      const t = emit("Tanh", [emit("Mul", [x, plus(times(square, C), B)])]);
+      // (1 - t^2) / 2 and (1 + t) / 2.
+      const steep = plus(times(emit("Mul", [t, t]), -0.5), 0.5), level = plus(times(t, 0.5), 0.5);
+      const bend = emit("Mul", [emit("Mul", [x, plus(times(square, 3 * C), B)]), steep]);
+      return [emit("Mul", [g, emit("Add", [level, bend])])];
     },
   }),
   /** x * sigmoid(alpha * x); SiLU with alpha 1. */

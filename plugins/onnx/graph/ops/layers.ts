@@ -1,7 +1,7 @@
 /** Ops that the runtime has for transformer layers. */
 import type { Value } from "../graph.ts";
 import type { OpName } from "./names.ts";
-import { type AnyOp, float, like, op } from "./op.ts";
+import { type AnyOp, float, int, like, op } from "./op.ts";
 
 export const LAYERS = {
   /** x / sqrt(mean(x^2) + epsilon) * weight over the last axis, and the factor 1 / sqrt(...) (RMSNorm, arXiv 1910.07467). */
@@ -31,13 +31,14 @@ export const LAYERS = {
       ];
     },
   }),
-  /** Turns pair (i, i + headDim / 2) of x [batch, heads, tokens, headDim] by the angle of its token's position (arXiv 2104.09864). */
+  /** Turns pair (i, i + turned / 2) of the first `rotary_embedding_dim` columns of x [batch, heads, tokens, headDim], or of all, by the angle of its
+   * token's position (arXiv 2104.09864). */
   RotaryEmbedding: op<readonly [x: Value, positions: Value, cos: Value, sin: Value]>({
     domain: "com.microsoft",
     infer: ([x]) => [like(x)],
-    evaluate([x, positions, cos, sin]) {
-      const [batch, heads, tokens, headDim] = x.dims as [number, number, number, number], half = headDim / 2;
-      const data = new Float64Array(x.data.length);
+    evaluate([x, positions, cos, sin], attributes) {
+      const [batch, heads, tokens, headDim] = x.dims as [number, number, number, number];
+      const half = (int(attributes, "rotary_embedding_dim", 0) || headDim) / 2, data = x.data.slice();
       for (let row = 0; row < batch * heads * tokens; row++) {
         const b = Math.floor(row / (heads * tokens)), t = row % tokens;
         const angle = positions.data[b * tokens + t]! * half;
@@ -51,8 +52,8 @@ export const LAYERS = {
       return [{ dims: x.dims, data }];
     },
     // A rotation's transpose turns back.
-    vjp: ({ inputs: [, positions, cos, sin], cotangent, emit }) => [
-      emit("RotaryEmbedding", [cotangent, positions, cos, emit("Neg", [sin])]),
+    vjp: ({ inputs: [, positions, cos, sin], cotangent, attributes, emit }) => [
+      emit("RotaryEmbedding", [cotangent, positions, cos, emit("Neg", [sin])], attributes),
       undefined,
       undefined,
       undefined,

@@ -6,6 +6,7 @@ export type OpName =
   | "ConstantOfShape"
   | "Div"
   | "Expand"
+  | "FastGelu"
   | "FusedMatMul"
   | "Gather"
   | "GatherND"
@@ -25,5 +26,6 @@ export type OpName =
   | "Softmax"
   | "Sqrt"
   | "Sub"
+  | "Tanh"
   | "Transpose"
   | "Unsqueeze";

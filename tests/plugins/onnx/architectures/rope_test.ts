@@ -2,13 +2,24 @@ import { assert, assertThrows } from "@std/assert";
 import { UserError } from "../../../../core/mod.ts";
 import { createRotary, type RopeScaling } from "../../../../plugins/onnx/architectures/rope.ts";
 
+const LONGROPE: RopeScaling = {
+  rope_type: "longrope",
+  short_factor: Array.from({ length: 32 }, (_, i) => 1 + 0.05 * i),
+  long_factor: Array.from({ length: 32 }, (_, i) => 1 + 0.9 * i),
+  factor: 32,
+  original_max_position_embeddings: 4096,
+};
+
 /**
- * Cosines by LlamaRotaryEmbedding of transformers 5.23, with yarn by Qwen2RotaryEmbedding of 5.24, in float32, headDim 64, at positions 0, 1, 100, 5000 and 100000 (rows) for
+ * Cosines by LlamaRotaryEmbedding of transformers 5.23, with yarn by Qwen2RotaryEmbedding and longrope by
+ * Phi3RotaryEmbedding of 5.24, in float32, headDim 64, at positions 0, 1, 100, 5000 and 100000 (rows) for
  * pairs 0, 5, 12, 20 and 31 (columns); printed with 6 decimals.
  */
 const REFERENCE: readonly {
   theta: number;
   scaling: RopeScaling | null;
+  /** Whether the text is longer than longrope's original context. */
+  long?: boolean;
   /** What cosines and sines are multiplied by; 1 unless said. */
   gain?: number;
   cos: readonly (readonly number[])[];
@@ -84,6 +95,32 @@ const REFERENCE: readonly {
       [-1.085032, 0.5912, -0.28418, -0.266295, 1.025948],
     ],
   },
+  {
+    theta: 10000,
+    scaling: LONGROPE,
+    long: false,
+    gain: 1.1902380714238083,
+    cos: [
+      [1.190238, 1.190238, 1.190238, 1.190238, 1.190238],
+      [0.643088, 1.168884, 1.190006, 1.190237, 1.190238],
+      [1.026365, 1.181473, -0.469662, 1.175391, 1.190222],
+      [0.184092, 1.163705, -0.164904, -0.061523, 1.149782],
+      [-1.189477, -0.550727, -1.113182, 0.608406, 0.588416],
+    ],
+  },
+  {
+    theta: 10000,
+    scaling: LONGROPE,
+    long: true,
+    gain: 1.1902380714238083,
+    cos: [
+      [1.190238, 1.190238, 1.190238, 1.190238, 1.190238],
+      [0.643088, 1.189132, 1.190234, 1.190238, 1.190238],
+      [1.026365, -0.464378, 1.147753, 1.190073, 1.190238],
+      [0.184092, -0.441843, 0.800526, 0.801348, 1.189921],
+      [-1.189477, 0.29163, -0.688222, -0.706206, 1.065761],
+    ],
+  },
 ];
 
 const POSITIONS = [0, 1, 100, 5000, 100000], PAIRS = [0, 5, 12, 20, 31];
@@ -91,9 +128,9 @@ const POSITIONS = [0, 1, 100, 5000, 100000], PAIRS = [0, 5, 12, 20, 31];
 /** One unit in the last place of a float32 frequency moves the angle at position 100000 by 0.006 at most, at 5000 by 3e-4. */
 const toleranceAt = (position: number) => 1e-6 + position * 6e-8;
 
-for (const { theta, scaling, gain = 1, cos } of REFERENCE) {
-  Deno.test(`createRotary() with ${scaling?.rope_type ?? "no"} scaling by ${scaling?.factor ?? 1} equals transformers'`, () => {
-    const tables = createRotary({ theta, headDim: 64, scaling })(100001);
+for (const { theta, scaling, long = false, gain = 1, cos } of REFERENCE) {
+  Deno.test(`createRotary() with ${scaling?.rope_type ?? "no"} scaling by ${scaling?.factor ?? 1}${long ? " of long texts" : ""} equals transformers'`, () => {
+    const tables = createRotary({ theta, headDim: 64, scaling, long })(100001);
     POSITIONS.forEach((position, p) =>
       PAIRS.forEach((pair, i) => {
         const actual = tables.cos[position * 32 + pair]!, sine = tables.sin[position * 32 + pair]!;
@@ -118,6 +155,7 @@ Deno.test("createRotary() divides frequencies by the factors of a GGUF", () => {
 Deno.test("createRotary() refuses a scaling rule that is not known", () => {
   const refused = (scaling: RopeScaling, message: string) =>
     assertThrows(() => createRotary({ theta: 1e4, headDim: 64, scaling }), UserError, message);
-  refused({ rope_type: "longrope" }, '"longrope", wanted default, linear, llama3 or yarn');
+  refused({ rope_type: "ntk" }, '"ntk", wanted default, linear, llama3, yarn or longrope');
+  refused({ rope_type: "longrope", short_factor: [1, 2] }, "short_factor has 2 numbers, wanted 32");
   refused({ rope_type: "yarn", factor: 4 }, "yarn has no original_max_position_embeddings");
 });

@@ -63,10 +63,10 @@ const CONFIGS = {
 const PARENTS = [[-1, 0, 1, 1, 3], [-1, 0, 1]];
 
 function weightShapes(config: ModelConfig): Readonly<Record<string, readonly number[]>> {
-  const { layers, width, vocab, projections } = shapeOf(config);
+  const { layers, width, vocab, projections } = shapeOf(config, llama);
   const shapes: Record<string, readonly number[]> = {
     [llama.embed]: [vocab, width],
-    [llama.finalNorm]: [width],
+    [`${llama.finalNorm}.weight`]: [width],
     ...(config.tie_word_embeddings ? {} : { [llama.unembed]: [vocab, width] }),
   };
   const { q, k, v, attentionOut, gate, up, down } = llama;
@@ -81,7 +81,7 @@ function weightShapes(config: ModelConfig): Readonly<Record<string, readonly num
   };
   for (let layer = 0; layer < layers; layer++) {
     const prefix = llama.layer(layer);
-    shapes[prefix + llama.attentionNorm] = shapes[prefix + llama.mlpNorm] = [width];
+    for (const norm of [llama.attentionNorm, llama.mlpNorm]) shapes[`${prefix}${norm}.weight`] = [width];
     for (const [site, name] of Object.entries(sites) as [keyof typeof sites, string][]) {
       shapes[`${prefix}${name}.weight`] = projections[site];
       shapes[`${prefix}${name}.bias`] = projections[site].slice(0, 1);
@@ -127,7 +127,7 @@ function inputsOf({ shape, taps }: Drawing): Given {
     start: 0,
     edits: [],
   }));
-  const rotary = createRotary({ theta: shape.ropeTheta, headDim: shape.headDim });
+  const rotary = shape.attentions.map(({ theta }) => createRotary({ theta, headDim: shape.headDim }));
   const given: Given = {};
   for (const [name, { dims, data }] of Object.entries(feedsOf(rows, { shape, rotary, taps: [], past: 0 }))) {
     given[name] = { dims, data: Float64Array.from(data as Iterable<number | bigint>, Number) };
@@ -159,8 +159,8 @@ for (const [name, config] of Object.entries(CONFIGS)) {
         start: 0,
         edits: [],
       }));
-      const shape = shapeOf(config),
-        rotary = createRotary({ theta: shape.ropeTheta, headDim: shape.headDim });
+      const shape = shapeOf(config, llama),
+        rotary = shape.attentions.map(({ theta }) => createRotary({ theta, headDim: shape.headDim }));
       const { first, index } = distinctTokens(rows);
       assertEquals(first.length, 7);
       const table = (numbers: readonly number[], dims = [numbers.length]) => ({

@@ -90,12 +90,18 @@ const CASES: readonly Case[] = [
   of("Neg", [x("batch", 3)]),
   of("Sqrt", [positive("batch", 3)]),
   of("Sigmoid", [x("batch", 3)]),
+  of("Tanh", [x("batch", 3)]),
+  of("FastGelu", [x("batch", 3)]),
   ...[{}, { alpha: 1 }, { alpha: 2.5 }].map((alpha) => of("QuickGelu", [x("batch", 3)], alpha)),
   of("SimplifiedLayerNormalization", [x("batch", "tokens", 4), x(4)], { axis: -1n }),
   of("SimplifiedLayerNormalization", [x("rows", 3), x(3)], { axis: -1n, epsilon: 0.1 }),
   ...["batch", 1].map((batch) =>
     of("RotaryEmbedding", [x(batch, 2, "tokens", 4), index(6, batch, "tokens"), fixed(6, 2), fixed(6, 2)])
   ),
+  of("RotaryEmbedding", [x("batch", 2, "tokens", 6), index(6, "batch", "tokens"), fixed(6, 2), fixed(6, 2)], {
+    rotary_embedding_dim: 4n,
+    num_heads: 2n,
+  }),
   ...TURNS.map((turns) => of("FusedMatMul", factors(turns), turns)),
   ...TURNS.map((turns) => of("FusedMatMul", factors(turns, ["batch", 1], [5]), { ...turns, alpha: 0.5 })),
   of("FusedMatMul", [x("batch", "tokens", 3), x(5, 3)], { transB: 1n }),

@@ -24,7 +24,7 @@ const FLOAT32 = 2e-5;
 async function outputsOf(chunks: number) {
   const { recipe: { parameters, objective }, examples } = caseOf("dpo");
   const checkpoint = await openCheckpoint(folder("gqa"), testContext()),
-    shape = shapeOf(checkpoint.config);
+    shape = shapeOf(checkpoint.config, findArchitecture("llama", ""));
   const architecture = findArchitecture("llama", ""), task = "train gqa";
   const plan = planParameters(checkpoint, { architecture, shape, trained: parameters, seed: 1, task });
   // B is zero at first, which would hide what it multiplies.
@@ -41,7 +41,7 @@ async function outputsOf(chunks: number) {
     overlong: "refuse",
     task,
   });
-  const rotary = createRotary({ theta: shape.ropeTheta, headDim: shape.headDim });
+  const rotary = shape.attentions.map(({ theta }) => createRotary({ theta, headDim: shape.headDim }));
   const feeds = {
     ...trainingFeeds(samples, { terms: 2, reference: ({ index }) => index - 0.5 }, {
       engine: { shape, rotary },

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { assertNear, folder } from "../gradients_golden.ts";
 import { open } from "../open.ts";
-import { assign, type Case, CASES, tensorsOf, trainerOf } from "./training_golden.ts";
+import { assign, type Case, CASES, GOLDEN, tensorsOf, trainerOf } from "./training_golden.ts";
 
 /** Loss and margins, relative, and gradients beside the largest of their tensor: what the issue allows. */
 const ALLOWED = 1e-4;
@@ -69,3 +69,26 @@ for (const place of CASES) {
     assert(distance <= MULTIPLE * theirs, `${distance} from float64, PyTorch in float32 ${theirs}`);
   });
 }
+
+for (const place of GOLDEN.families) {
+  Deno.test(`gradients() of every weight of ${place.model} are PyTorch's, alone and together`, async () => {
+    await using model = await open(folder(place.model));
+    for (const tokenBudget of [1, 4096]) {
+      await using trainer = await trainerOf(model, place, { tokenBudget });
+      const { loss, gradients } = await trainer.gradients(place.examples);
+      near(loss, place.first.loss, "loss");
+      const expected = tensorsOf(place, "first");
+      assertEquals([...gradients.keys()].sort(), [...expected.keys()].sort());
+      const all = largest([...expected.values()].map(largest));
+      for (const [name, { values }] of gradients) {
+        const wanted = expected.get(name)!;
+        // What is added to all keys alike changes nothing: biases of GPT-2's keys have a gradient of rounding alone.
+        if (largest(wanted) < 1e-12 * all) assert(largest(values) < 1e-6 * all, name);
+        else assertNear(values, wanted, { place: `${place.name}, ${name}`, tolerance: ALLOWED });
+      }
+    }
+  });
+}
+
+const largest = (values: ArrayLike<number>) =>
+  Array.from(values, Math.abs).reduce((a, b) => Math.max(a, b), 0);

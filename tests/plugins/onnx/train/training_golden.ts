@@ -12,7 +12,7 @@ import { readGolden } from "../weights/golden.ts";
 /** As make_training.py writes it. */
 export interface Case {
   readonly name: string;
-  readonly model: "gqa" | "biased";
+  readonly model: string;
   readonly recipe: Omit<TrainRecipe, "seed">;
   readonly examples: readonly Example[];
   readonly steps: readonly {
@@ -29,18 +29,23 @@ export interface Case {
 
 interface Golden {
   readonly cases: readonly Case[];
-  readonly peft: { readonly ids: readonly number[] };
+  /** Of a tiny model of each family every weight's gradient, at the first weights alone. */
+  readonly families: readonly Pick<Case, "name" | "model" | "recipe" | "examples" | "first">[];
+  /** The text of each model's logits under its adapter. */
+  readonly peft: { readonly ids: Readonly<Record<"gqa" | "phi3" | "gpt2", readonly number[]>> };
 }
 export const GOLDEN = readGolden<Golden>("training/training.json");
 export const { cases: CASES } = GOLDEN;
-/** An adapter with random factors as PEFT saves it. */
-export const PEFT = new URL("../../../goldens/training/peft", import.meta.url).pathname;
+const adapter = (name: string) => new URL(`../../../goldens/training/${name}`, import.meta.url).pathname;
+/** Adapters with random factors as PEFT saves them: of "gqa", and of families that store packed projections. */
+export const PEFT = adapter("peft"),
+  PACKED = { phi3: adapter("peft_phi3"), gpt2: adapter("peft_gpt2") } as const;
 export const caseOf = (name: string) => CASES.find((each) => each.name === name)!;
 
 type Kind = "initial" | "first" | "last" | "final";
 
 /** Tensors of a case by name. */
-export function tensorsOf({ name }: Case, kind: Kind): ReadonlyMap<string, Float64Array> {
+export function tensorsOf({ name }: Pick<Case, "name">, kind: Kind): ReadonlyMap<string, Float64Array> {
   const prefix = `${name}/${kind}/`;
   return new Map(
     Object.keys(header).filter((key) => key.startsWith(prefix)).map((
@@ -62,8 +67,12 @@ export function tensorOf(key: string): Float64Array {
 }
 
 /** All examples in every batch, as the golden has it. */
-export function trainerOf(model: Model, place: Case, more: Partial<TrainOptions> = {}): Promise<Trainer> {
-  const { recipe, examples, steps } = place;
+export function trainerOf(
+  model: Model,
+  place: Pick<Case, "recipe" | "examples"> & Partial<Pick<Case, "steps">>,
+  more: Partial<TrainOptions> = {},
+): Promise<Trainer> {
+  const { recipe, examples, steps = [1] } = place;
   return model.trainer({
     ...recipe,
     batch: examples.length,

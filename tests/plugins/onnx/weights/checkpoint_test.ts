@@ -129,15 +129,15 @@ Deno.test("openCheckpoint() names what is missing or broken in a folder", async 
   );
 });
 
-Deno.test("openCheckpoint() lets an unknown model type be refused before anything else is read", async () => {
+Deno.test("openCheckpoint() refuses an unknown family before anything else is read, and names those it knows", async () => {
   using place = createPlace();
   place.write({ "config.json": JSON.stringify({ model_type: "mamba" }) });
-  const accept = (type: string) => {
-    throw new UserError(`no ${type}`);
-  };
-  await assertRejects(() => openCheckpoint(place.model, place.context, { accept }), UserError, "no mamba");
+  const wanted = 'architecture is "mamba", wanted one of llama, mistral';
+  await assertRejects(() => openCheckpoint(place.model, place.context), UserError, wanted);
   const file = place.gguf({ metadata: { "general.architecture": ["string", "mamba"] }, tensors: [] });
-  await assertRejects(() => openCheckpoint(file, place.context, { accept }), UserError, "no mamba");
+  await assertRejects(() => openCheckpoint(file, place.context), UserError, wanted);
+  const mistral = place.gguf({ metadata: { "general.architecture": ["string", "mistral"] }, tensors: [] });
+  await assertRejects(() => openCheckpoint(mistral, place.context), UserError, "wanted a model folder");
 });
 
 Deno.test("openCheckpoint() reads rope_parameters, the older rope_scaling and both lists of end tokens", async () => {
