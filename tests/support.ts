@@ -17,7 +17,10 @@ const cache = Deno.env.get("PLUMBLINE_CACHE") ??
 export const REAL_MODEL = Deno.env.get("PLUMBLINE_MODEL") ??
   `${cache}/models/SmolLM2-135M-Instruct.Q4_1.gguf`;
 
-const PLACES = { shared: SHARED_DATA, model: REAL_MODEL, chromium: "/usr/bin/chromium" };
+/** A real model of another family. */
+export const GEMMA = `${cache}/models/gemma-3-270m.Q4_K_M.gguf`;
+
+const PLACES = { shared: SHARED_DATA, model: REAL_MODEL, gemma: GEMMA, chromium: "/usr/bin/chromium" };
 
 /** Spread into a test: it is skipped where something it needs is absent, but fails under CI=true, which installs everything. */
 export function needs(...names: (keyof typeof PLACES)[]): { readonly ignore: boolean } {

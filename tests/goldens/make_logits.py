@@ -1,6 +1,6 @@
-"""Makes logits/smollm2.json and logits/stories260k.json with transformers in float32; see README.md.
+"""Makes logits/smollm2.json, logits/stories260k.json and logits/gemma3.json with transformers in float32; see README.md.
 
-    python make_logits.py --smollm2 FOLDER --stories FOLDER [--out FOLDER] [--float64]
+    python make_logits.py --smollm2 FOLDER --stories FOLDER --gemma FILE.gguf [--out FOLDER] [--float64]
 
 Each FOLDER is a Hugging Face checkpoint (config.json, tokenizer.json, model.safetensors). All text below is our own; the prompts
 and edits are data, hence the length.
@@ -533,16 +533,48 @@ def make_stories(folder, out, float64):
     write(out / "logits" / "stories260k.json", {"about": about(folder, tolerance=1e-4), "items": items})
 
 
+# Of Gemma 3, with a text longer than its window of 512.
+GEMMA_PROMPTS = ["two tokens", "sentence", "digits", "code", "chinese", "japanese", "emoji", "spaces", "marks", "options"]
+
+
+def make_gemma(file, out):
+    """The base model has no chat; weights and tokenizer are read by transformers from the GGUF."""
+    model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32, attn_implementation="eager").eval()
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    assert model.config.sliding_window == 512 and len(set(model.config.layer_types)) == 2
+    sample = sorted(random.Random(SEED).sample(range(model.config.vocab_size), SAMPLED))
+    texts = {**{name: PROMPTS[name] for name in GEMMA_PROMPTS}, "beyond the window": STORY * 9 + "The most surprising thing in the notebooks was"}
+    prompts = []
+    for name, text in texts.items():
+        ids = tokenizer.encode(text)
+        assert ids[0] == model.config.bos_token_id
+        prompts.append({"name": name, "text": text, "ids": ids, "positions": [{"position": len(ids) - 1, **figures(logits_of(model, ids)[-1], sample)}]})
+        print(f"gemma3 {name}: {len(ids)} tokens, best {tokenizer.decode(prompts[-1]['positions'][0]['argmax'])!r}")
+    ids = tokenizer.encode(texts["sentence"])
+    tokens, finish, gap = greedy(model, ids, 24)
+    print(f"gemma3 greedy: {tokenizer.decode(tokens)!r}, gap {gap:.4f}")
+    versions = dict(python=platform.python_version(), torch=torch.__version__, transformers=transformers.__version__)
+    write(out / "logits" / "gemma3.json", {
+        "about": dict(madeBy="tests/goldens/make_logits.py", versions=versions, file=hashlib.sha256(file.read_bytes()).hexdigest(), dtype="float32",
+                      attention="eager", tolerance=TOLERANCE, argmaxGap=2 * TOLERANCE),
+        "sample": sample, "prompts": prompts, "edits": [],
+        "generations": [{"name": "sentence", "ids": ids, "edits": [], "maxNewTokens": 24, "tokens": tokens, "finish": finish, "gap": short(gap)}],
+    })
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smollm2", type=Path, help="checkpoint folder of SmolLM2-135M-Instruct, float32")
     parser.add_argument("--stories", type=Path, help="checkpoint folder of stories260K")
+    parser.add_argument("--gemma", type=Path, help="Gemma-3-270M, a GGUF file")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="the goldens folder")
     parser.add_argument("--float64", action="store_true", help="compare with float64 as well")
     args = parser.parse_args()
     torch.set_num_threads(2)
     if args.stories:
         make_stories(args.stories, args.out, args.float64)
+    if args.gemma:
+        make_gemma(args.gemma, args.out)
     if args.smollm2:
         make_smollm2(args.smollm2, args.out, args.float64)
 

@@ -14,7 +14,7 @@ import { findFiles } from "../../../core/data.ts";
 import commonsenseQa from "../../../benchmarks/commonsense_qa.ts";
 import qnli from "../../../benchmarks/qnli.ts";
 import { multipleChoice } from "../../../plugins/nlu/multiple_choice.ts";
-import { needs, REAL_MODEL, SHARED, SHARED_DATA } from "../../support.ts";
+import { GEMMA, needs, REAL_MODEL, SHARED, SHARED_DATA } from "../../support.ts";
 import { open } from "./open.ts";
 
 /** Two float32 implementations that sum in different orders, 30 layers deep. */
@@ -182,6 +182,27 @@ Deno.test({
       assert(gap > LEAD, `golden ${name} has a gap of ${gap}: it cannot be told from rounding`);
       for await (const made of model.generate([ids], { maxNewTokens, edits })) {
         assertEquals([made.tokens, made.finish], [tokens, finish], name);
+      }
+    }
+  },
+});
+
+Deno.test({
+  name: "Gemma-3-270M gives transformers' ids, logits and greedy text, within its window and beyond it",
+  ...needs("gemma"),
+  async fn() {
+    const { prompts, sample, generations } = golden<LogitsGolden>("logits/gemma3.json");
+    await using model = await open(GEMMA);
+    assert(prompts.some(({ ids }) => ids.length > 800));
+    for (const { name, text, ids, positions } of prompts) {
+      assertEquals(model.tokenizer.encode(text, { special: true }), ids, `ids of "${name}"`);
+      const last = (await model.logits(ids)).subarray(-model.info.vocab);
+      for (const row of positions) assertRow(last, row, { sample, what: name });
+    }
+    for (const { ids, maxNewTokens, tokens, finish, gap } of generations) {
+      assert(gap > LEAD);
+      for await (const made of model.generate([ids], { maxNewTokens })) {
+        assertEquals([made.tokens, made.finish], [tokens, finish]);
       }
     }
   },
