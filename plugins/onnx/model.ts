@@ -20,6 +20,8 @@ import { rotariesOf } from "./architectures/rope.ts";
 import { type Hyperparameters, shapeOf, unitsOf } from "./architectures/shape.ts";
 import { nameOf, run } from "./batching.ts";
 import { feedsOf } from "./feeds.ts";
+import { foreignFile, inspectForeign } from "./foreign/checkpoint.ts";
+import { describeBox, openForeign } from "./foreign/model.ts";
 import { decodingOf, generate } from "./generate.ts";
 import { checkEdits } from "./graph/edits.ts";
 import { createEngine, drawGraph, type Engine, engineFor } from "./engine.ts";
@@ -45,7 +47,11 @@ export interface OnnxParams {
 
 export const backend: ModelBackend<OnnxParams> = {
   async inspect(params, context) {
-    const path = resolve(context.baseDir, params.path);
+    const path = resolve(context.baseDir, params.path), foreign = foreignFile(path);
+    if (foreign) {
+      const found = await inspectForeign(foreign, context), { white } = found;
+      return white.missing === undefined ? describe(white.info, params) : describeBox(found);
+    }
     const checkpoint = await inspectCheckpoint(path, context);
     // Drawing costs little and finds every tensor that is missing or of the wrong shape, before anything is computed.
     const nowhere = { file: "", offset: 0, length: 0 };
@@ -132,9 +138,12 @@ const GENERATE = [
 ] satisfies (keyof GenerateOptions)[];
 
 async function openModel(params: OnnxParams, options: OpenOptions, context: Context): Promise<Model> {
-  const path = resolve(context.baseDir, params.path);
-  const checkpoint = await openCheckpoint(path, context);
-  return createModel(checkpoint, describe(checkpoint, params), { params, options, context });
+  const path = resolve(context.baseDir, params.path), foreign = foreignFile(path);
+  const make = (checkpoint: Checkpoint) =>
+    createModel(checkpoint, describe(checkpoint, params), { params, options, context });
+  if (!foreign) return make(await openCheckpoint(path, context));
+  const session = { threads: context.threads, packed: params.packed ?? true };
+  return openForeign(await inspectForeign(foreign, context), make, { context, session });
 }
 
 interface Opening {

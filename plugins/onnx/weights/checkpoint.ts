@@ -9,7 +9,7 @@ import { readGguf } from "./gguf.ts";
 import { architectureOf, configOf, nameTensors, ROPE_FACTORS, type SourceTensor } from "./gguf_names.ts";
 import { arrange } from "./layout.ts";
 import { product, readSafetensors, type StoredTensor } from "./safetensors.ts";
-import type { Checkpoint, CheckpointInfo } from "./types.ts";
+import type { Checkpoint, CheckpointInfo, TensorRef, TokenizerSource } from "./types.ts";
 import { readFloats, widen } from "./widen.ts";
 
 /** Hyperparameters, shapes and hashes; no weight is widened.
@@ -26,11 +26,16 @@ export async function openCheckpoint(path: string, context: Context): Promise<Ch
   const factors = sources.find(({ name }) => name === ROPE_FACTORS);
   return {
     ...info,
-    tensors: new Map(
-      stored.map(({ name, shape, file, offset, length }) => [name, { name, shape, file, offset, length }]),
-    ),
+    tensors: tensorsOf(stored),
     ...(factors ? { ropeFactors: readAll(factors) } : {}),
   };
+}
+
+/** By name. */
+export function tensorsOf(stored: readonly StoredTensor[]): ReadonlyMap<string, TensorRef> {
+  return new Map(
+    stored.map(({ name, shape, file, offset, length }) => [name, { name, shape, file, offset, length }]),
+  );
 }
 
 interface Inspected {
@@ -90,18 +95,31 @@ async function inspectFolder(path: string, context: Context): Promise<Inspected>
   });
   const hashes: string[] = [];
   for (const name of files) hashes.push(await hashFile(at(name), context));
-  const chatTemplate = readTextIfAny(at("chat_template.jinja"));
-  const tokenizer = {
+  return {
+    info: {
+      path,
+      config,
+      ...summary(sources),
+      weightsHash: joinHashes(hashes),
+      tokenizer: tokenizerOf(path),
+    },
+    sources,
+    inPlace: sources.every(({ type, turned }) => type === "F32" && turned === undefined),
+  };
+}
+
+/** One hash of several files. */
+export const joinHashes = (hashes: readonly string[]): string =>
+  hashes.length === 1 ? hashes[0]! : sha256(hashes.join("\n"));
+
+/** Of a model's folder. */
+export function tokenizerOf(folder: string): TokenizerSource {
+  const at = (name: string) => join(folder, name), chatTemplate = readTextIfAny(at("chat_template.jinja"));
+  return {
     kind: "files",
     tokenizer: readText(at("tokenizer.json")),
     config: readTextIfAny(at("tokenizer_config.json")) ?? "{}",
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
-  } as const;
-  const weightsHash = hashes.length === 1 ? hashes[0]! : sha256(hashes.join("\n"));
-  return {
-    info: { path, config, ...summary(sources), weightsHash, tokenizer },
-    sources,
-    inPlace: sources.every(({ type, turned }) => type === "F32" && turned === undefined),
   };
 }
 
@@ -163,7 +181,7 @@ function readShards(path: string, files: readonly string[]): StoredTensor[] {
   return [...tensors.values()];
 }
 
-function summary(sources: readonly StoredTensor[]): Pick<CheckpointInfo, "shapes" | "parameters"> {
+export function summary(sources: readonly StoredTensor[]): Pick<CheckpointInfo, "shapes" | "parameters"> {
   const weights = sources.filter(({ name }) => name !== ROPE_FACTORS);
   return {
     shapes: new Map(weights.map(({ name, shape }) => [name, shape])),

@@ -1,0 +1,116 @@
+/**
+ * Another program's graph as it is: token ids in, logits out. It scores and generates; nothing inside it can be seen or changed.
+ *
+ * Inputs are those of Optimum's decoders: input_ids, attention_mask, position_ids, past_key_values.N.key and .value, each where it is wanted.
+ */
+import { toBinary } from "@bufbuild/protobuf";
+import { ModelProtoSchema, TensorProto_DataLocation, TensorProto_DataType } from "onnx-buf";
+import { dirname, join } from "node:path";
+import { UserError } from "../../../core/mod.ts";
+import { openSession, type SessionOptions } from "../session/session.ts";
+import type { TensorData } from "../session/door.ts";
+import type { Foreign } from "./checkpoint.ts";
+import type { ForeignGraph, Port } from "./graph.ts";
+
+const PAST = /^past_key_values\.|^past_|^past\./;
+
+/** Logits of texts. */
+export interface BlackBox extends AsyncDisposable {
+  readonly vocab: number;
+  /** Logits at every position of each text, [tokens, vocab]. */
+  logits(texts: readonly (readonly number[])[]): Promise<readonly Float32Array[]>;
+}
+
+/** @throws {UserError} for inputs that a decoder has not, or a graph without logits. */
+export function checkPorts({ path, inputs, outputs }: ForeignGraph): { readonly vocab: number } {
+  const fail = (state: string, wanted: string) =>
+    new UserError(`Cannot open ${path}: ${state}, wanted ${wanted}`);
+  const odd = inputs.find(({ name }) =>
+    !["input_ids", "attention_mask", "position_ids"].includes(name) && !PAST.test(name)
+  );
+  if (odd) {
+    throw fail(
+      `it has an input ${odd.name}`,
+      "those of a decoder: input_ids, attention_mask, position_ids, past_key_values",
+    );
+  }
+  if (!inputs.some(({ name }) => name === "input_ids")) {
+    throw fail("it has no input input_ids", "a decoder's");
+  }
+  const half = inputs.find(({ name, type }) => PAST.test(name) && type !== TensorProto_DataType.FLOAT);
+  if (half) throw fail(`its input ${half.name} is not float32`, "a float32 export");
+  const logits = outputs.find(({ name }) => name === "logits"), vocab = logits?.shape.at(-1);
+  if (!logits) throw fail("it has no output logits", "a causal model's");
+  if (logits.type !== TensorProto_DataType.FLOAT) {
+    throw fail("its logits are not float32", "a float32 export");
+  }
+  if (vocab === undefined) throw fail("its logits do not say how many tokens there are", "a size");
+  return { vocab };
+}
+
+/** @throws {UserError} as checkPorts(), and where the runtime refuses the graph. */
+export async function openBlackBox(
+  { graph, keys }: Pick<Foreign, "graph" | "keys">,
+  options: SessionOptions,
+): Promise<BlackBox> {
+  const { vocab } = checkPorts(graph);
+  const taken = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (cause) {
+      const state = cause instanceof Error ? cause.message.split("\n")[0]! : String(cause);
+      throw new UserError(`Cannot run ${graph.path}: the runtime says ${state}`, { cause });
+    }
+  };
+  const session = await taken(openSession(bytesOf(graph), options));
+  return {
+    vocab,
+    async logits(texts) {
+      const tokens = Math.max(...texts.map(({ length }) => length));
+      const { outputs } = await taken(session.run({
+        feeds: Object.fromEntries(
+          graph.inputs.map((port) => [port.name, feedOf(port, texts, { tokens, keys })]),
+        ),
+        fetch: ["logits"],
+      }));
+      const data = outputs["logits"]!.data as Float32Array;
+      return texts.map(({ length }, row) =>
+        data.subarray(row * tokens * vocab, (row * tokens + length) * vocab)
+      );
+    },
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
+}
+
+/** Texts are padded on the right with token 0, which nothing before it sees; nothing is kept from earlier calls. */
+function feedOf(
+  { name, shape }: Port,
+  texts: readonly (readonly number[])[],
+  { tokens, keys }: { readonly tokens: number; readonly keys: Foreign["keys"] },
+): TensorData {
+  const batch = texts.length;
+  if (PAST.test(name)) {
+    const dims = [batch, shape[1] ?? keys.heads, 0, shape[3] ?? keys.columns];
+    return { data: new Float32Array(0), dims };
+  }
+  const data = new BigInt64Array(batch * tokens);
+  texts.forEach((text, row) => {
+    for (let t = 0; t < tokens; t++) {
+      const own = t < text.length;
+      data[row * tokens + t] = BigInt(
+        name === "input_ids" ? text[t] ?? 0 : name === "position_ids" ? t : own ? 1 : 0,
+      );
+    }
+  });
+  return { data, dims: [batch, tokens] };
+}
+
+/** The graph for a session whose external data folder is "/". */
+function bytesOf({ path, model }: ForeignGraph): Uint8Array {
+  for (const { dataLocation, externalData } of model.graph!.initializer) {
+    if (dataLocation !== TensorProto_DataLocation.EXTERNAL) continue;
+    const place = externalData.find(({ key }) => key === "location")!;
+    if (!place.value.includes("/")) place.value = join(dirname(path), place.value).slice(1);
+  }
+  return toBinary(ModelProtoSchema, model);
+}

@@ -1,0 +1,288 @@
+/** Exports of other programs: Optimum's, of tiny models whose activations and gradients PyTorch gave (tests/goldens/make_exports.py). */
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { join } from "node:path";
+import {
+  AttributeProtoSchema,
+  GraphProtoSchema,
+  type ModelProto,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  TensorProto_DataLocation,
+} from "onnx-buf";
+import { type Model, type Observation, type ScoreRequest, type Tap, UserError } from "../../../core/mod.ts";
+import { createRandom } from "../../../core/random.ts";
+import { backend } from "../../../plugins/onnx/model.ts";
+import { testContext } from "../../support.ts";
+import { assertNear, folder, goldenOf, requestOf, type Stored, tapsEdited } from "./gradients_golden.ts";
+import { open } from "./open.ts";
+
+const EXPORTS = ["biased", "gpt2", "gemma3"] as const;
+const exported = (name: string) => new URL(`../../goldens/exports/${name}`, import.meta.url).pathname;
+/** float32 sums of the same numbers in another order. */
+const ROUNDING = 1e-4;
+const FIRST = 3, VOCAB = 64;
+const random = createRandom("exports");
+const ids = (count: number) => Array.from({ length: count }, () => FIRST + random.below(VOCAB - FIRST));
+
+/** The model of a path, and what was said when it opened. */
+async function openLogged(path: string, taps: readonly Tap[] = []) {
+  const said: string[] = [], context = { ...testContext(), log: (text: string) => void said.push(text) };
+  const model = await backend.open({ path }, { taps }, context);
+  return { model, said: said.filter((text) => text.includes(" opens as ")).join() };
+}
+
+for (const name of EXPORTS) {
+  Deno.test(`Optimum's export of ${name} gives PyTorch's objective, activations and gradients at every tap`, async () => {
+    const golden = goldenOf(name);
+    const place = golden.cases.find((each) => each.name === "logprob, edited")!;
+    const { model, said } = await openLogged(exported(name), tapsEdited(place));
+    await using _ = model;
+    assert(
+      /opens as (llama|gpt2|gemma3_text): with its weights the family's graph gives its logits/.test(said),
+      said,
+    );
+    const observe = place.taps.flatMap((tap) =>
+      (["activation", "gradient"] as const).map((quantity): Observation => ({ tap, quantity, pool: "none" }))
+    );
+    const { objective, observed } = await model.run(place.samples, requestOf(place, observe));
+    assertNear(objective, place.objectives, { place: "objective" });
+    for (const { observation: { tap, quantity }, values, columns } of observed) {
+      place.samples.forEach((_, i) => {
+        const expected = golden.rows(place, i, { tap, quantity: quantity as Stored })!;
+        assertNear(values[i]!, expected.values, { place: `${quantity} at ${tap} of sample ${i}`, columns });
+      });
+    }
+    await using own = await open(folder(name), tapsEdited(place));
+    const text = ids(12);
+    assertNear(await model.logits(text), await own.logits(text), { place: "logits", tolerance: 1e-5 });
+    assertEquals(model.info.parameters, own.info.parameters);
+  });
+}
+
+/** A folder with an export whose files have been changed. */
+async function inCopy(
+  name: string,
+  { config = {}, graph }: {
+    readonly config?: Record<string, unknown>;
+    readonly graph?: (model: ModelProto, folder: string) => void;
+  },
+  use: (folder: string) => Promise<void>,
+): Promise<void> {
+  const place = await Deno.makeTempDir();
+  try {
+    for (const { name: file } of Deno.readDirSync(exported(name))) {
+      await Deno.copyFile(join(exported(name), file), join(place, file));
+    }
+    const fields = JSON.parse(await Deno.readTextFile(join(place, "config.json")));
+    await Deno.writeTextFile(join(place, "config.json"), JSON.stringify({ ...fields, ...config }));
+    if (graph) {
+      const model = fromBinary(ModelProtoSchema, await Deno.readFile(join(place, "model.onnx")));
+      graph(model, place);
+      await Deno.writeFile(join(place, "model.onnx"), toBinary(ModelProtoSchema, model));
+    }
+    await use(place);
+  } finally {
+    await Deno.remove(place, { recursive: true });
+  }
+}
+
+Deno.test("weights are found without any name, and in external data", async () => {
+  const nameless = (model: ModelProto) => {
+    const { node, initializer, input, output } = model.graph!,
+      kept = new Set([...input, ...output].map(({ name }) => name));
+    const names = new Map<string, string>();
+    const rename = (name: string) => {
+      if (name === "" || kept.has(name)) return name;
+      if (!names.has(name)) names.set(name, `v${names.size}`);
+      return names.get(name)!;
+    };
+    for (const each of node) {
+      each.name = "";
+      each.input = each.input.map(rename);
+      each.output = each.output.map(rename);
+    }
+    for (const tensor of initializer) tensor.name = rename(tensor.name);
+    model.graph!.valueInfo = [];
+  };
+  const outside = (model: ModelProto, folder: string) => {
+    let offset = 0;
+    using file = Deno.openSync(join(folder, "weights.bin"), { create: true, write: true });
+    for (const tensor of model.graph!.initializer) {
+      if (tensor.rawData.length < 64) continue;
+      file.writeSync(tensor.rawData);
+      const entries = { location: "weights.bin", offset, length: tensor.rawData.length };
+      tensor.externalData = Object.entries(entries).map(([key, value]) => ({
+        $typeName: "onnx.StringStringEntryProto",
+        key,
+        value: `${value}`,
+      }));
+      tensor.dataLocation = TensorProto_DataLocation.EXTERNAL;
+      offset += tensor.rawData.length;
+      tensor.rawData = new Uint8Array();
+    }
+  };
+  const text = ids(9);
+  for (const name of EXPORTS) {
+    await using own = await open(folder(name));
+    for (const graph of [nameless, outside]) {
+      await inCopy(name, { graph }, async (place) => {
+        const { model, said } = await openLogged(place);
+        await using _ = model;
+        assert(said.includes("with its weights the family's graph"), said);
+        assertNear(await model.logits(text), await own.logits(text), { place: name, tolerance: 1e-5 });
+      });
+    }
+  }
+});
+
+async function scored(model: Model, requests: readonly ScoreRequest[]) {
+  const found: {
+    logprobs: readonly number[];
+    greedy: readonly boolean[];
+    argmax: number;
+    argmaxLogprob: number;
+  }[] = [];
+  for await (const { indices, results } of model.score(requests)) {
+    indices.forEach((index, i) => found[index] = results[i]!);
+  }
+  return found;
+}
+
+Deno.test("what no family knows opens as a black box that scores and generates as the family's model does", async () => {
+  await using own = await open(folder("gemma3"));
+  await inCopy("gemma3", { config: { model_type: "unheard_of" } }, async (place) => {
+    const { model, said } = await openLogged(join(place, "model.onnx"));
+    await using _ = model;
+    assert(
+      said.includes('opens as a black box, to score and to generate: architecture is "unheard_of"'),
+      said,
+    );
+    assertEquals([...model.can].sort(), ["generate", "logprobs"]);
+    const requests = [4, 9, 13].map((length): ScoreRequest => ({
+      prompt: ids(length),
+      continuations: [ids(1), ids(4), ids(2)],
+    }));
+    const [black, white] = [await scored(model, requests), await scored(own, requests)];
+    for (const [i, { logprobs, ...rest }] of white.entries()) {
+      logprobs.forEach((logprob, c) => assertAlmostEquals(black[i]!.logprobs[c]!, logprob, ROUNDING));
+      assertEquals([black[i]!.greedy, black[i]!.argmax], [rest.greedy, rest.argmax]);
+      assertAlmostEquals(black[i]!.argmaxLogprob, rest.argmaxLogprob, ROUNDING);
+    }
+    const options = { maxNewTokens: 8, stop: [] }, prompts = [ids(3), ids(7)];
+    const texts = async (each: Model) =>
+      (await Array.fromAsync(each.generate(prompts, options))).toSorted((a, b) => a.index - b.index);
+    assertEquals(await texts(model), await texts(own));
+    const inside = "it is a black box, wanted a model whose inside is known";
+    const edits = [{ tap: "embed", units: [0], op: "scale", value: 0 }] as const;
+    await assertRejects(
+      () => Promise.resolve().then(() => model.score(requests, { edits })),
+      UserError,
+      inside,
+    );
+    await assertRejects(() => model.logits([5], { edits }), UserError, inside);
+    await assertRejects(() => Promise.resolve().then(() => model.units("embed")), UserError, inside);
+    await assertRejects(
+      () => Promise.resolve().then(() => model.run([{ prompt: [5] }], {})),
+      UserError,
+      `Cannot look into ${model.info.name}: ${inside}`,
+    );
+  });
+});
+
+Deno.test("a graph is not taken for a family's whose config contradicts it, and what contradicts is said", async () => {
+  const reasons = [
+    ["biased", { rope_theta: 50 }, "with the weights found in it llama gives other logits (apart by"],
+    ["biased", { num_hidden_layers: 3 }, "it has 5 of the 7 weights that are a gain of 24"],
+    ["biased", { intermediate_size: 30 }, "it has 0 of the 4 weights that are a product of 30 by 24"],
+    ["gpt2", { activation_function: "relu" }, 'its activation is "relu"'],
+    ["gpt2", { model_type: "llama", hidden_size: 24 }, "num_attention_heads is undefined"],
+  ] as const;
+  for (const [name, config, reason] of reasons) {
+    await inCopy(name, { config }, async (place) => {
+      const { model, said } = await openLogged(place);
+      await using _ = model;
+      assert(said.includes("opens as a black box") && said.includes(reason), said);
+      assertEquals(model.can.has("edit"), false);
+      assert((await model.logits([5, 9])).every(Number.isFinite));
+    });
+  }
+});
+
+Deno.test("graphs that cannot be run are refused in one line that names the file", async () => {
+  const refused = async (
+    changes: Parameters<typeof inCopy>[1],
+    message: string,
+    prepare: (folder: string) => string | void = () => {},
+  ) =>
+    await inCopy("biased", changes, async (place) => {
+      const path = prepare(place) ?? place;
+      const error = await assertRejects(
+        async () => {
+          await using _ = (await openLogged(path)).model;
+        },
+        UserError,
+        message,
+      ) as UserError;
+      assertEquals(error.message.split("\n").length, 1);
+      assert(error.message.includes(place), error.message);
+    });
+  const graph = (change: (graph: NonNullable<ModelProto["graph"]>) => void) => ({
+    graph: (model: ModelProto) => change(model.graph!),
+  });
+  const branch = create(AttributeProtoSchema, { name: "then_branch", g: create(GraphProtoSchema, {}) });
+  await refused(
+    graph(({ node }) =>
+      node.push(create(NodeProtoSchema, { opType: "If", input: ["x"], output: ["y"], attribute: [branch] }))
+    ),
+    "it has control flow (If), wanted a graph without",
+  );
+  await refused(
+    graph(({ node }) =>
+      node.push(create(NodeProtoSchema, { opType: "Magic", domain: "my.ops", output: ["y"] }))
+    ),
+    "operator Magic is of domain my.ops, wanted those of ai.onnx and com.microsoft",
+  );
+  await refused(
+    graph(({ node }) => void (node[3]!.opType = "Magic")),
+    "the runtime says",
+  );
+  await refused(
+    graph(({ input }) => void (input[1]!.name = "encoder_hidden_states")),
+    "it has an input encoder_hidden_states, wanted those of a decoder",
+  );
+  await refused(graph(({ output }) => void (output[0]!.name = "scores")), "it has no output logits");
+  const place = (location: string) =>
+    graph(({ initializer }) => {
+      const tensor = initializer.find(({ rawData }) => rawData.length > 64)!;
+      tensor.rawData = new Uint8Array();
+      tensor.dataLocation = TensorProto_DataLocation.EXTERNAL;
+      tensor.externalData = [{ $typeName: "onnx.StringStringEntryProto", key: "location", value: location }];
+    });
+  await refused(place("gone.bin"), "its external data gone.bin is missing");
+  await refused(place("../config.json"), 'lies in "../config.json", wanted a file beside it');
+  await refused({}, "it is not an ONNX model", (folder) => {
+    Deno.writeTextFileSync(join(folder, "model.onnx"), "<html>no</html>");
+  });
+  await refused({}, "it is over 2 GB, wanted a graph with its weights as external data", (folder) => {
+    Deno.truncateSync(join(folder, "model.onnx"), 2 ** 31 + 5);
+  });
+  await refused({}, "config.json", (folder) => Deno.removeSync(join(folder, "config.json")));
+  await refused({}, "it has model_a.onnx, model_b.onnx, wanted the path of one of them", (folder) => {
+    Deno.copyFileSync(join(folder, "model.onnx"), join(folder, "model_a.onnx"));
+    Deno.renameSync(join(folder, "model.onnx"), join(folder, "model_b.onnx"));
+  });
+});
+
+Deno.test("a graph below a model's folder is found, as Transformers.js keeps it", async () => {
+  await inCopy("gpt2", {}, async (place) => {
+    Deno.mkdirSync(join(place, "onnx"));
+    Deno.renameSync(join(place, "model.onnx"), join(place, "onnx", "model.onnx"));
+    for (const path of [place, join(place, "onnx", "model.onnx")]) {
+      const { model, said } = await openLogged(path);
+      await using _ = model;
+      assert(said.includes("opens as gpt2"), said);
+      assertEquals((await backend.inspect({ path }, testContext())).info.architecture, "gpt2");
+    }
+  });
+});
