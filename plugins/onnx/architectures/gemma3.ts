@@ -1,5 +1,5 @@
 /**
- * Gemma 3, text alone (Gemma Team, arXiv 2503.19786, section 2): Gemma 2 with norms of each head's queries and keys in place of the caps, five
+ * Gemma 3, text alone, also of the models that see images (Gemma Team, arXiv 2503.19786, section 2): Gemma 2 with norms of each head's queries and keys in place of the caps, five
  * layers with a window to one without, and another rotary base for those with one.
  */
 import type { Architecture } from "./architecture.ts";
@@ -10,7 +10,13 @@ export const gemma3: Architecture = {
   modelTypes: ["gemma3_text", "gemma3"],
   config: {
     ...gemma2.config,
+    within: "text_config",
     defaults: {
+      // Those of 4B, whose file leaves them out.
+      num_attention_heads: 8,
+      num_key_value_heads: 4,
+      vocab_size: 262_208,
+      max_position_embeddings: 131_072,
       hidden_activation: "gelu_pytorch_tanh",
       head_dim: 256,
       tie_word_embeddings: true,
@@ -24,8 +30,6 @@ export const gemma3: Architecture = {
     only: {
       ...gemma2.config.only,
       attn_logit_softcapping: [null],
-      // Of those that also see images, whose text model is a part of theirs.
-      text_config: [],
     },
   },
   gguf: {
@@ -37,6 +41,15 @@ export const gemma3: Architecture = {
       localTheta: 10_000,
       widthPerHeadScales: [62],
     },
+  },
+  // Of the models that also see images, the text model alone.
+  layout: {
+    renamed: {
+      "language_model.model.": "model.",
+      "model.language_model.": "model.",
+      "language_model.lm_head.": "lm_head.",
+    },
+    aside: /^(model\.)?(vision_tower|multi_modal_projector)\./,
   },
   queryNorm: "self_attn.q_norm",
   keyNorm: "self_attn.k_norm",

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { type MergedModel, UserError } from "../../../core/mod.ts";
 import type { Architecture } from "../architectures/architecture.ts";
+import { textFields } from "../weights/config.ts";
 import { exists, hashFile, parseObject, readText } from "../weights/file.ts";
 import { storedTensors } from "../weights/layout.ts";
 import type { Checkpoint, TensorRef } from "../weights/types.ts";
@@ -37,8 +38,8 @@ export async function mergeDelta(
   Deno.mkdirSync(draft, { recursive: true });
   const { tensors, untied } = mergedTensors(base, adapted, architecture);
   writeTensors(join(draft, "model.safetensors"), storedTensors(tensors, architecture));
-  const config = parseObject(readText(join(base.path, "config.json")), join(base.path, "config.json"));
-  const { dtype: _, torch_dtype: __, ...rest } = config;
+  const whole = parseObject(readText(join(base.path, "config.json")), join(base.path, "config.json"));
+  const { dtype: _, torch_dtype: __, ...rest } = mergedConfig(whole, architecture);
   const written = { ...rest, torch_dtype: "float32", ...(untied ? { tie_word_embeddings: false } : {}) };
   writeWhole(
     join(draft, "config.json"),
@@ -49,6 +50,17 @@ export async function mergeDelta(
   }
   Deno.renameSync(draft, out);
   return { folder: out, weights: await hashFile(join(out, "model.safetensors"), context) };
+}
+
+/** Of a model that is more than its text model, the text model alone is written. */
+function mergedConfig(
+  whole: Readonly<Record<string, unknown>>,
+  { config: rules }: Architecture,
+): Readonly<Record<string, unknown>> {
+  const inner = rules.within === undefined ? undefined : whole[rules.within];
+  if (typeof inner !== "object" || inner === null) return whole;
+  const { model_type } = { model_type: whole.model_type, ...inner };
+  return { ...textFields(whole, rules), model_type };
 }
 
 /** Every tensor of the model with what is merged into it, and whether its output matrix has come apart from its embedding. */

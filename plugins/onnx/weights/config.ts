@@ -14,6 +14,8 @@ export function modelTypeOf(fields: Fields, path: string): string {
 
 /** How a family's config.json departs from Llama's. */
 export interface ConfigRules {
+  /** The part of a file that describes the text model, where the file describes more than that. */
+  readonly within?: string;
   /** What it calls fields, by Llama's names. */
   readonly keys?: Readonly<Record<string, string>>;
   /** What fields are that a file leaves out, by its own names. */
@@ -43,10 +45,11 @@ type Windows =
 /** The content of config.json, with generation_config.json's end of sequence, checked and with defaults written out.
  * @throws {UserError} naming the field that is missing, of the wrong type, or of a value that is not known. */
 export function parseConfig(
-  fields: Fields,
+  given: Fields,
   generation: Fields,
   { path, rules }: { readonly path: string; readonly rules: ConfigRules },
 ): ModelConfig {
+  const fields = textFields(given, rules);
   const read = reader(fields, { path, rules });
   refuseOthers(fields, { path, rules });
   const width = read.count("hidden_size"), heads = read.count("num_attention_heads");
@@ -76,6 +79,18 @@ export function parseConfig(
     mlp_bias: read.flag("mlp_bias"),
     bos_token_id: ids(fields.bos_token_id)[0] ?? null,
     eos_token_id: [...new Set([...ids(fields.eos_token_id), ...ids(generation.eos_token_id)])],
+  };
+}
+
+/** The fields of the text model, with what the whole says of its texts' beginning and end. */
+export function textFields(given: Fields, { within }: ConfigRules): Fields {
+  const inner = within === undefined ? undefined : given[within];
+  if (typeof inner !== "object" || inner === null) return given;
+  const outer = ["bos_token_id", "eos_token_id"].filter((name) => name in given);
+  return {
+    ...inner,
+    ...Object.fromEntries(outer.map((name) => [name, given[name]])),
+    model_type: given.model_type,
   };
 }
 

@@ -13,6 +13,8 @@ export interface Layout {
   readonly transposed?: readonly string[];
   /** Tensors that decide nothing. */
   readonly aside?: RegExp;
+  /** What names may begin with in place of what they begin with here. */
+  readonly renamed?: Readonly<Record<string, string>>;
 }
 
 /** Names of a layer's modules, by the sites of their results; a family without gates has no "mlp.up". */
@@ -44,8 +46,13 @@ export function arrange(
   const { layout = {}, base, embed } = architecture;
   const isBare = !sources.some(({ name }) => name === embed) &&
     sources.some(({ name }) => base + name === embed);
+  const own = (name: string) => {
+    const [from, to] = Object.entries(layout.renamed ?? {}).find(([from]) => name.startsWith(from)) ??
+      ["", ""];
+    return (isBare ? base : "") + to + name.slice(from.length);
+  };
   return sources.flatMap((source) => {
-    const name = isBare ? base + source.name : source.name;
+    const name = own(source.name);
     if (layout.aside?.test(name)) return [];
     const [, prefix = "", module = "", kind] = /^(.*?\.\d+\.)(.+)\.(weight|bias)$/.exec(name) ?? [];
     const isTurned = transposed && kind === "weight" && layout.transposed?.includes(module) === true;
