@@ -20,7 +20,13 @@ export const REAL_MODEL = Deno.env.get("PLUMBLINE_MODEL") ??
 /** A real model of another family. */
 export const GEMMA = `${cache}/models/gemma-3-270m.Q4_K_M.gguf`;
 
-const PLACES = { shared: SHARED_DATA, model: REAL_MODEL, gemma: GEMMA, chromium: "/usr/bin/chromium" };
+const PLACES = {
+  shared: SHARED_DATA,
+  model: REAL_MODEL,
+  gemma: GEMMA,
+  swiftshader: "/usr/lib/chromium/vk_swiftshader_icd.json",
+  chromium: "/usr/bin/chromium",
+};
 
 /** Spread into a test: it is skipped where something it needs is absent, but fails under CI=true, which installs everything. */
 export function needs(...names: (keyof typeof PLACES)[]): { readonly ignore: boolean } {

@@ -8,6 +8,7 @@ import type { Hyperparameters } from "./architectures/shape.ts";
 import { encode } from "./graph/encode.ts";
 import type { Graph } from "./graph/graph.ts";
 import { type Drawn, drawObservations } from "./graph/observe.ts";
+import type { Device } from "./session/door.ts";
 import { openSession, type Session, type SessionOptions } from "./session/session.ts";
 import type { Checkpoint } from "./weights/types.ts";
 
@@ -80,7 +81,10 @@ export function createEngine(checkpoint: Checkpoint, options: EngineOptions): En
       return known;
     }
     while (sessions.size >= OPEN && await closeIdle());
-    const opened = await openSession(encode(drawGraph(architecture, checkpoint, spec)), session);
+    const opened = await openSession(
+      encode(drawGraph(architecture, checkpoint, spec, session.device)),
+      session,
+    );
     sessions.set(key, opened);
     return opened;
   };
@@ -115,13 +119,19 @@ export function engineFor(engine: Engine, tokens: number): Engine {
 }
 
 /** @throws {UserError} for a tensor that is missing or has the wrong shape. */
-export function drawGraph(architecture: Architecture, checkpoint: Checkpoint, spec: GraphSpec): Graph {
+export function drawGraph(
+  architecture: Architecture,
+  checkpoint: Checkpoint,
+  spec: GraphSpec,
+  device?: Device,
+): Graph {
   const { kind, edits, observe = [], objective = false, shared = false } = spec;
   const rows = kind === "score" ? "cache" : kind === "sweep" ? "spread" : shared ? "shared" : "plain";
   const whole = observe.filter(({ quantity }) => quantity === "activation" || quantity === "direct");
   const drawing = drawDecoder(architecture, checkpoint, {
     edits,
     rows,
+    device,
     ...(kind !== "run" || objective ? { whole: whole.map(({ tap }) => tap) } : {}),
   });
   if (kind !== "run") drawScoring(drawing);

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { definePlugin } from "../../core/mod.ts";
+import { DEVICES } from "./session/door.ts";
 
 export default definePlugin({
   name: "onnx",
@@ -13,8 +14,12 @@ export default definePlugin({
   backends: [{
     name: "onnx",
     version: "1",
-    title: "Llama-family checkpoints (safetensors folder or GGUF) on ONNX Runtime",
-    params: z.strictObject({ path: z.string().min(1), packed: z.boolean().optional() }),
+    title: "Decoder checkpoints (safetensors folder, GGUF, ONNX export) on ONNX Runtime",
+    params: z.strictObject({
+      path: z.string().min(1),
+      packed: z.boolean().optional(),
+      device: z.enum(DEVICES).optional(),
+    }),
     load: async () => (await import("./model.ts")).backend,
   }],
 });

@@ -19,17 +19,21 @@ import { findArchitecture } from "./architectures/mod.ts";
 import { rotariesOf } from "./architectures/rope.ts";
 import { type Hyperparameters, shapeOf, unitsOf } from "./architectures/shape.ts";
 import { nameOf, run } from "./batching.ts";
+import { createChecker } from "./checker.ts";
 import { feedsOf } from "./feeds.ts";
 import { foreignFile, inspectForeign } from "./foreign/checkpoint.ts";
 import { describeBox, openForeign } from "./foreign/model.ts";
 import { decodingOf, generate } from "./generate.ts";
-import { checkEdits } from "./graph/edits.ts";
 import { createEngine, drawGraph, type Engine, engineFor } from "./engine.ts";
+import { encode } from "./graph/encode.ts";
+import { createBuilder } from "./graph/graph.ts";
 import { refuseUnknown } from "./known_keys.ts";
 import { patchOf, registerSource } from "./patch.ts";
 import { createRunner } from "./run/runner.ts";
 import { refuseNonFinite } from "./non_finite.ts";
 import { countTokens, ints, score, scoringSpec } from "./score.ts";
+import type { Device } from "./session/door.ts";
+import { openSession, type SessionOptions } from "./session/session.ts";
 import { createTokenizer } from "./tokenizer.ts";
 import { adaptedInfo, openDelta } from "./train/delta.ts";
 import { mergeDelta } from "./train/merge.ts";
@@ -43,6 +47,8 @@ export interface OnnxParams {
   readonly path: string;
   /** Whether sessions keep the weights packed for speed, a second copy in memory; default true. */
   readonly packed?: boolean | undefined;
+  /** Where graphs are computed; default "cpu". */
+  readonly device?: Device | undefined;
 }
 
 export const backend: ModelBackend<OnnxParams> = {
@@ -99,7 +105,10 @@ interface Description {
   readonly units: Model["units"];
 }
 
-function describe(checkpoint: CheckpointInfo, { packed = true }: Pick<OnnxParams, "packed">): Description {
+function describe(
+  checkpoint: CheckpointInfo,
+  { packed = true, device = "cpu" }: Pick<OnnxParams, "packed" | "device">,
+): Description {
   const shape = shapeOf(checkpoint.config, architectureOf(checkpoint));
   const { tokenizer, hash, chatTemplateHash } = createTokenizer(checkpoint.tokenizer, checkpoint.path);
   const info: ModelInfo = {
@@ -113,8 +122,12 @@ function describe(checkpoint: CheckpointInfo, { packed = true }: Pick<OnnxParams
       weights: checkpoint.weightsHash,
       tokenizer: hash,
       chatTemplate: chatTemplateHash,
-      // Products of packed weights and of unpacked ones round differently, by some 1e-6 of a logit.
-      config: sha256(canonicalJson({ ...withoutTextIds(checkpoint.config), ...(!packed && { packed }) })),
+      // Products of packed weights and of unpacked ones round differently, by some 1e-6 of a logit, those of another device more.
+      config: sha256(canonicalJson({
+        ...withoutTextIds(checkpoint.config),
+        ...(!packed && { packed }),
+        ...(device !== "cpu" && { device }),
+      })),
     },
   };
   return { info, tokenizer, shape, units: (tap) => unitsOf(shape, tap) };
@@ -139,11 +152,25 @@ const GENERATE = [
 
 async function openModel(params: OnnxParams, options: OpenOptions, context: Context): Promise<Model> {
   const path = resolve(context.baseDir, params.path), foreign = foreignFile(path);
+  const session = sessionOf(params, context);
+  if (session.device !== "cpu") await tryDevice(session);
   const make = (checkpoint: Checkpoint) =>
     createModel(checkpoint, describe(checkpoint, params), { params, options, context });
   if (!foreign) return make(await openCheckpoint(path, context));
-  const session = { threads: context.threads, packed: params.packed ?? true };
   return openForeign(await inspectForeign(foreign, context), make, { context, session });
+}
+
+const sessionOf = ({ packed = true, device = "cpu" }: OnnxParams, { threads }: Context): SessionOptions => ({
+  threads,
+  packed,
+  device,
+});
+
+/** @throws {UserError} where the runtime finds no such device, before weights are read. */
+async function tryDevice(options: SessionOptions): Promise<void> {
+  const b = createBuilder();
+  b.output(b.named("y", b.input("x", "float32", ["batch"])));
+  await using _ = await openSession(encode(b.finish()), options);
 }
 
 interface Opening {
@@ -156,7 +183,7 @@ function createModel(checkpoint: Checkpoint, described: Description, opening: Op
   const { info, tokenizer, shape, units } = described, { params, options, context } = opening;
   const architecture = architectureOf(checkpoint);
   drawGraph(architecture, checkpoint, { kind: "score", edits: options.taps }); // a tensor that is missing is found now
-  const session = { threads: context.threads, packed: params.packed ?? true };
+  const session = sessionOf(params, context);
   const engineOptions = {
     name: info.name,
     architecture,
@@ -172,7 +199,7 @@ function createModel(checkpoint: Checkpoint, described: Description, opening: Op
     yield* score(once, requests, options);
   };
   const ends = [...checkpoint.config.eos_token_id, ...tokenizer.eos === undefined ? [] : [tokenizer.eos]];
-  const check = checker(info, { shape, tokenizer });
+  const check = createChecker(info, { shape, tokenizer });
   const model: Model = {
     info,
     tokenizer,
@@ -243,54 +270,4 @@ async function logits(every: Engine, ids: readonly number[], edits: readonly Edi
     task: `run ${nameOf(0)} on ${engine.name}`,
   }));
   return outputs["logits"]!.data as Float32Array;
-}
-
-interface Limits {
-  readonly shape: Hyperparameters;
-  readonly tokenizer: Tokenizer;
-}
-
-/** Refuses what the model cannot take, before anything is computed. */
-function checker(info: ModelInfo, { shape, tokenizer }: Limits) {
-  const text = (ids: readonly number[], more: number, name: string) => {
-    const refuse = (state: string) => {
-      throw new UserError(`Cannot run ${name} on ${info.name}: ${state}`);
-    };
-    if (ids.length === 0) refuse("it has no tokens, wanted at least one");
-    if (ids.length + more > shape.context) {
-      refuse(`${ids.length + more} tokens, wanted at most the context length of ${shape.context}`);
-    }
-    if (tokenizer.bos !== undefined && ids[0] === tokenizer.bos && ids[1] === tokenizer.bos) {
-      refuse("two leading BOS tokens, wanted one at most");
-    }
-    const strange = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < shape.vocab));
-    if (strange !== undefined) refuse(`token id ${strange}, wanted one in [0, ${shape.vocab})`);
-  };
-  return {
-    text,
-    counts(counts: Readonly<Record<string, number>>) {
-      for (const [name, count] of Object.entries(counts)) {
-        if (Number.isInteger(count) && count > 0) continue;
-        throw new UserError(
-          `Cannot generate on ${info.name}: ${name} is ${count}, wanted a whole number from 1`,
-        );
-      }
-    },
-    edits: (edits: readonly Edit[] = [], tokens?: number) => checkEdits(edits, shape, tokens),
-    request(request: ScoreRequest, index: number, common: readonly Edit[]) {
-      const name = nameOf(index, request);
-      if (request.continuations.some((ids) => ids.length === 0)) {
-        throw new UserError(
-          `Cannot score ${name} on ${info.name}: a continuation is empty, wanted one token or more`,
-        );
-      }
-      const { prompt, continuations } = request;
-      const length = prompt.length + Math.max(0, ...continuations.map((ids) => ids.length - 1));
-      text(prompt, length - prompt.length, name);
-      // The last token of a continuation is read, not run: it counts for the vocabulary and not for the context.
-      for (const ids of continuations) text([...prompt, ...ids], -1, name);
-      checkEdits(request.edits ?? [], shape, length);
-      checkEdits(common.filter(({ from }) => from), shape, length);
-    },
-  };
 }

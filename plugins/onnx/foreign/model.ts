@@ -11,6 +11,7 @@ import {
   UserError,
 } from "../../../core/mod.ts";
 import { nameOf } from "../batching.ts";
+import { textCheck } from "../checker.ts";
 import type { SessionOptions } from "../session/session.ts";
 import { createTokenizer } from "../tokenizer.ts";
 import type { Checkpoint } from "../weights/types.ts";
@@ -108,28 +109,13 @@ async function gapOf(model: Model, box: BlackBox): Promise<number> {
 }
 
 function boxModel(foreign: Foreign, box: BlackBox): Model {
-  const { info, tokenizer, units } = describeBox(foreign), { contextLength, vocab } = info;
+  const { info, tokenizer, units } = describeBox(foreign), { vocab } = info;
   const refuse = (what: string) => (): never => {
     throw new UserError(
       `Cannot ${what} ${info.name}: it is a black box, wanted a model whose inside is known`,
     );
   };
-  const check = (ids: readonly number[], more: number, name: string) => {
-    const state = ids.length === 0
-      ? "it has no tokens, wanted at least one"
-      : ids.length + more > contextLength
-      ? `${ids.length + more} tokens, wanted at most the context length of ${contextLength}`
-      : tokenizer.bos !== undefined && ids[0] === tokenizer.bos && ids[1] === tokenizer.bos
-      ? "two leading BOS tokens, wanted one at most"
-      : undefined;
-    const strange = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocab));
-    if (state) throw new UserError(`Cannot run ${name} on ${info.name}: ${state}`);
-    if (strange !== undefined) {
-      throw new UserError(
-        `Cannot run ${name} on ${info.name}: token id ${strange}, wanted one in [0, ${vocab})`,
-      );
-    }
-  };
+  const check = textCheck(info, tokenizer);
   return {
     info,
     tokenizer,

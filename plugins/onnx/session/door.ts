@@ -5,7 +5,13 @@ export interface TensorData {
   readonly dims: readonly number[];
 }
 
+/** Where a graph is computed. What a device has no kernel for, the runtime computes on the CPU. */
+export const DEVICES = ["cpu", "webgpu", "cuda"] as const;
+export type Device = typeof DEVICES[number];
+
 export interface SessionOptions {
+  /** Default "cpu". */
+  readonly device?: Device;
   /** 0 lets the runtime choose. */
   readonly threads: number;
   /** Keep a copy of the weights in the layout that products are fastest in; else they are mapped from their file, once in memory. */

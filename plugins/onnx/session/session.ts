@@ -1,5 +1,6 @@
 /** The harness's side of the Worker: opens it, runs calls one after another, ends it. */
 import * as comlink from "comlink";
+import { UserError } from "../../../core/mod.ts";
 import type { Call, Reply, Runtime, SessionOptions } from "./door.ts";
 
 export type { SessionOptions };
@@ -39,7 +40,14 @@ export async function openSession(model: Uint8Array, options: SessionOptions): P
     await alive(runtime.open(comlink.transfer(model, [model.buffer as ArrayBuffer]), options));
   } catch (error) {
     worker.terminate();
-    throw error;
+    const { device = "cpu" } = options;
+    if (device === "cpu" || !(error instanceof Error)) throw error;
+    // Where in the runtime's source it failed is no news to a user.
+    const state = error.message.split("\n")[0]!.replace(/^.* was false\. /, "");
+    throw new UserError(
+      `Cannot compute on ${device}: the runtime says ${state}, wanted a device that it finds, or cpu`,
+      { cause: error },
+    );
   }
   const kept = new Set<number>();
   let calls = 0;

@@ -3,6 +3,9 @@ import * as comlink from "comlink";
 import * as ort from "onnxruntime-node";
 import type { Call, Past, Reply, Runtime, SessionOptions, TensorData } from "./door.ts";
 
+// Errors come back as errors, those of a device that is not there as well.
+ort.env.logLevel = "fatal";
+
 type Cache = ReadonlyMap<string, ort.Tensor>;
 
 function createRuntime(): Runtime {
@@ -35,8 +38,11 @@ function createRuntime(): Runtime {
   };
 }
 
-function sessionOptions({ threads, packed }: SessionOptions): ort.InferenceSession.SessionOptions {
+function sessionOptions(
+  { device = "cpu", threads, packed }: SessionOptions,
+): ort.InferenceSession.SessionOptions {
   return {
+    executionProviders: [device],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: "sequential",

@@ -48,7 +48,7 @@ export interface Computer extends AsyncDisposable {
 export function createComputer(options: ComputerOptions): Computer {
   const { architecture, engine, plan, slots, objective, budget, context, reach } = options;
   const chunks = Math.ceil(budget.reads / Math.max(1, Math.floor(CHUNK_LOGITS / engine.shape.vocab)));
-  const graph = drawTraining(architecture, { plan, objective, chunks });
+  const graph = drawTraining(architecture, { plan, objective, chunks, device: options.session.device });
   const inputs = new Set(graph.inputs.map(({ name }) => name));
   const fetch = graph.outputs.map(({ name }) => name);
   const embeddings = embeddingsOf(options);

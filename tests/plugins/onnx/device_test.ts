@@ -1,0 +1,88 @@
+/** Other devices than the CPU. WebGPU is tried on SwiftShader, a GPU in software that comes with Chromium. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type Observation, SITES, type Tap, UserError } from "../../../core/mod.ts";
+import { backend } from "../../../plugins/onnx/model.ts";
+import { needs, testContext } from "../../support.ts";
+import { assertNear, caseOf, folder, goldenOf, requestOf, tapsEdited } from "./gradients_golden.ts";
+
+/** What the CPU's gradients may differ by from another device's, beside the largest. */
+const DEVICE = 1e-3;
+
+Deno.test("a device that the runtime does not find is refused in one line, before weights are read", async () => {
+  const error = await assertRejects(
+    () => backend.open({ path: folder("gqa"), device: "cuda" }, { taps: [] }, testContext()),
+    UserError,
+    "Cannot compute on cuda: the runtime says",
+  ) as UserError;
+  assertEquals(error.message.split("\n").length, 1);
+  assert(error.message.endsWith("wanted a device that it finds, or cpu"), error.message);
+});
+
+/** Runs in a process of its own, whose Vulkan driver is SwiftShader. */
+async function onWebGpu(name: string): Promise<void> {
+  const script = new URL(import.meta.url).pathname;
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-all", "--no-check", script, name],
+    env: { VK_ICD_FILENAMES: "/usr/lib/chromium/vk_swiftshader_icd.json" },
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const { success, stdout, stderr } = await command.output();
+  const said = new TextDecoder().decode(stdout);
+  assert(success && said.includes("agree"), said + new TextDecoder().decode(stderr));
+}
+
+for (const name of ["gqa", "gemma3", "gpt2"]) {
+  Deno.test({
+    name: `gradients and logits of ${name} on WebGPU are PyTorch's and the CPU's`,
+    ...needs("swiftshader"),
+    fn: () => onWebGpu(name),
+  });
+}
+
+async function compare(name: string): Promise<void> {
+  const golden = goldenOf(name), place = caseOf(golden, "logprob, edited"), path = folder(name);
+  const context = testContext(), taps = tapsEdited(place);
+  await using gpu = await backend.open({ path, device: "webgpu" }, { taps }, context);
+  await using cpu = await backend.open({ path }, { taps }, context);
+  assert(gpu.info.hash.config !== cpu.info.hash.config, "each device's numbers have keys of their own");
+  const ids = [5, 9, 7, 30, 11];
+  assertNear(await gpu.logits(ids), await cpu.logits(ids), { place: "logits", tolerance: DEVICE });
+  const observe = place.taps.map((tap: Tap): Observation => ({ tap, quantity: "gradient", pool: "none" }));
+  assert(observe.length > SITES.length);
+  const { observed } = await gpu.run(place.samples, requestOf(place, observe));
+  for (const { observation: { tap }, values, columns } of observed) {
+    place.samples.forEach((_, i) => {
+      const expected = golden.rows(place, i, { tap, quantity: "gradient" })!;
+      assertNear(values[i]!, expected.values, { place: `${tap} of sample ${i}`, tolerance: DEVICE, columns });
+    });
+  }
+  const training = {
+    parameters: { kind: "full", blocks: ["all"] },
+    objective: { kind: "crossEntropy", over: "all" },
+    optimizer: { learningRate: 0.01 },
+    schedule: { kind: "constant" },
+    batch: 2,
+    steps: 1,
+    seed: 1,
+    examples: [{ prompt: ids, completion: [6, 8] }, { prompt: [4], completion: ids }],
+  } as const;
+  await using here = await gpu.trainer(training);
+  await using there = await cpu.trainer(training);
+  const [own, expected] = [await here.gradients(training.examples), await there.gradients(training.examples)];
+  const largest = Math.max(
+    ...[...expected.gradients.values()].flatMap(({ values }) => [...values].map(Math.abs)),
+  );
+  for (const [weight, { values }] of own.gradients) {
+    const wanted = expected.gradients.get(weight)!.values;
+    values.forEach((value, i) => assert(Math.abs(value - wanted[i]!) < DEVICE * largest, weight));
+  }
+  for await (const { tokens } of gpu.generate([ids], { maxNewTokens: 6, stop: [] })) {
+    for await (const other of cpu.generate([ids], { maxNewTokens: 6, stop: [] })) {
+      assertEquals(tokens, other.tokens);
+    }
+  }
+  console.log("agree");
+}
+
+if (import.meta.main) await compare(Deno.args[0]!);
