@@ -20,6 +20,7 @@ export const phi3: Architecture = {
     ...llama.gguf!,
     layer: { ...parts, attn_qkv: "self_attn.qkv_proj", ffn_up: "mlp.gate_up_proj" },
     interleaved: false,
+    config: { windowEvery: "all" },
   },
   layout: {
     packed: {

@@ -5,11 +5,19 @@ import { findArchitecture } from "../architectures/mod.ts";
 import { shapeOf } from "../architectures/shape.ts";
 import { modelTypeOf, parseConfig } from "./config.ts";
 import { exists, hashFile, openFile, parseObject, readText, readTextIfAny } from "./file.ts";
-import { readGguf } from "./gguf.ts";
-import { architectureOf, configOf, nameTensors, ROPE_FACTORS, type SourceTensor } from "./gguf_names.ts";
+import { type GgufMetadata, readGguf } from "./gguf.ts";
+import {
+  architectureOf,
+  configOf,
+  isNoWeight,
+  LONGROPE_FACTORS,
+  nameTensors,
+  ROPE_FACTORS,
+  type SourceTensor,
+} from "./gguf_names.ts";
 import { arrange } from "./layout.ts";
 import { product, readSafetensors, type StoredTensor } from "./safetensors.ts";
-import type { Checkpoint, CheckpointInfo, TensorRef, TokenizerSource } from "./types.ts";
+import type { Checkpoint, CheckpointInfo, ModelConfig, TensorRef, TokenizerSource } from "./types.ts";
 import { readFloats, widen } from "./widen.ts";
 
 /** Hyperparameters, shapes and hashes; no weight is widened.
@@ -67,8 +75,9 @@ async function inspectGguf(path: string, context: Context): Promise<Inspected> {
       }, wanted a model folder for that family`,
     );
   }
-  const config = configOf(gguf, { path, rules });
-  const sources = arrange(nameTensors(gguf, config, { path, rules }), {
+  const written = configOf(gguf, { path, rules }), named = nameTensors(gguf, written, { path, rules });
+  const config = { ...written, ...longropeOf(written, named, gguf.metadata) };
+  const sources = arrange(named.filter(({ name }) => name === ROPE_FACTORS || !isNoWeight(name)), {
     architecture,
     shape: shapeOf(config, architecture),
     transposed: false,
@@ -76,6 +85,30 @@ async function inspectGguf(path: string, context: Context): Promise<Inspected> {
   const weightsHash = await hashFile(path, context);
   const tokenizer = { kind: "gguf", metadata: gguf.metadata } as const;
   return { info: { path, config, ...summary(sources), weightsHash, tokenizer }, sources, inPlace: false };
+}
+
+/** Longrope's lists of factors, which a GGUF keeps as tensors, with how far they stretch the context. */
+function longropeOf(
+  { max_position_embeddings }: ModelConfig,
+  named: readonly SourceTensor[],
+  metadata: GgufMetadata,
+): Pick<ModelConfig, "rope_scaling"> | undefined {
+  const lists = Object.entries(LONGROPE_FACTORS).flatMap(([field, name]) => {
+    const tensor = named.find((each) => each.name === name);
+    return tensor ? [[field, [...readAll(tensor)]] as const] : [];
+  });
+  if (lists.length === 0) return undefined;
+  const key = (name: string) => metadata.get(`${metadata.get("general.architecture")}.rope.scaling.${name}`);
+  const original = key("original_context_length"), attention = key("attn_factor");
+  return {
+    rope_scaling: {
+      ...Object.fromEntries(lists),
+      rope_type: "longrope",
+      original_max_position_embeddings: original,
+      factor: max_position_embeddings / Number(original),
+      ...(attention === undefined ? {} : { attention_factor: attention }),
+    },
+  };
 }
 
 async function inspectFolder(path: string, context: Context): Promise<Inspected> {
@@ -182,7 +215,7 @@ function readShards(path: string, files: readonly string[]): StoredTensor[] {
 }
 
 export function summary(sources: readonly StoredTensor[]): Pick<CheckpointInfo, "shapes" | "parameters"> {
-  const weights = sources.filter(({ name }) => name !== ROPE_FACTORS);
+  const weights = sources.filter(({ name }) => !isNoWeight(name));
   return {
     shapes: new Map(weights.map(({ name, shape }) => [name, shape])),
     parameters: weights.reduce((sum, { shape }) => sum + product(shape), 0),

@@ -28,8 +28,8 @@ export interface GgufRules {
     readonly epsilon?: string;
     /** Further fields of config.json, by the keys that hold them. */
     readonly keys?: Readonly<Partial<Record<"attn_logit_softcapping" | "final_logit_softcapping", string>>>;
-    /** Every n-th layer has no window, the others do. */
-    readonly windowEvery?: number;
+    /** Every n-th layer has no window, the others do; "all" have one where its size is given. */
+    readonly windowEvery?: number | "all";
     /** Rotary base of layers with a window. */
     readonly localTheta?: number;
     /** Models of so many layers divide attention scores by the root of the width of the residual over the heads, others by that of a head's. */
@@ -39,6 +39,14 @@ export interface GgufRules {
 
 /** The tensor of divisors of rotary frequencies; not a weight. */
 export const ROPE_FACTORS = "rope_freqs";
+/** Those of longrope, for texts up to its original context and for longer ones. */
+export const LONGROPE_FACTORS = {
+  short_factor: "rope_factors_short",
+  long_factor: "rope_factors_long",
+} as const;
+const NO_WEIGHTS: readonly string[] = [ROPE_FACTORS, ...Object.values(LONGROPE_FACTORS)];
+/** Whether a tensor's numbers belong to the config. */
+export const isNoWeight = (name: string): boolean => NO_WEIGHTS.includes(name);
 
 /** A stored tensor and what is to be done to it on the way to float32. */
 export interface SourceTensor extends StoredTensor {
@@ -57,7 +65,8 @@ export function nameTensors(
   { path, rules }: { readonly path: string; readonly rules: GgufRules },
 ): SourceTensor[] {
   return gguf.tensors.map((tensor) => {
-    if (tensor.name === `${ROPE_FACTORS}.weight`) return { ...tensor, name: ROPE_FACTORS };
+    const plain = tensor.name.replace(/\.weight$/, "");
+    if (isNoWeight(plain)) return { ...tensor, name: plain };
     const [, layer, part = "", kind = ""] = /^(?:blk\.(\d+)\.)?(\w+)\.(weight|bias)$/.exec(tensor.name) ?? [];
     const name = layer === undefined ? rules.model[part] : rules.layer[part];
     if (name === undefined) {
@@ -125,11 +134,15 @@ export function configOf(
     ...(metadata.get(`${architecture}.rope.dimension_count`) === undefined
       ? {}
       : shareTurned(read("rope.dimension_count"), headDim)),
-    ...(rules.windowEvery === undefined ? {} : windowed({
-      size: read("attention.sliding_window"),
-      every: read("attention.sliding_window_pattern", rules.windowEvery),
-      layers,
-    })),
+    ...(rules.windowEvery === undefined
+      ? {}
+      : rules.windowEvery === "all"
+      ? read("attention.sliding_window", 0) > 0 ? { sliding_window: read("attention.sliding_window") } : {}
+      : windowed({
+        size: read("attention.sliding_window"),
+        every: read("attention.sliding_window_pattern", rules.windowEvery),
+        layers,
+      })),
     ...(rules.localTheta === undefined
       ? {}
       : { rope_local_base_freq: read("rope.freq_base_swa", rules.localTheta) }),
