@@ -48,21 +48,31 @@ export async function* generate(
   for (let from = 0; from < order.length; from += decoding.batch) {
     const batch = order.slice(from, from + decoding.batch);
     const texts = batch.map((index): Text => ({ index, prompt: prompts[index]!, tokens: [] }));
-    for (const [each, own] of Map.groupBy(texts, ({ prompt }) => engineFor(engine, prompt.length))) {
-      yield* generateBatch(each, own, { ...decoding, spec });
+    const side = sideOf(engine, decoding.patch);
+    for (const own of Map.groupBy(texts, ({ prompt }) => side(prompt.length)).values()) {
+      yield* generateBatch(engine, own, { ...decoding, spec });
     }
   }
 }
 
+/** On which side of the target's and of the source's border a text of so many tokens is. */
+function sideOf(engine: Engine, patch: Patch | undefined) {
+  const engines = [engine, ...patch ? [patch.source] : []];
+  return (tokens: number) => engines.map((each) => Number(engineFor(each, tokens) !== each)).join();
+}
+
+/** @param texts on one side */
 async function* generateBatch(
-  engine: Engine,
+  every: Engine,
   texts: readonly Text[],
   decoding: Decoding & { readonly spec: GraphSpec },
 ): AsyncGenerator<Generation> {
+  const engine = engineFor(every, lengthOf(texts[0]!));
   // Whoever reads the texts may stop early, or a call may fail: the caches are dropped either way.
   await using target = createLane(engine, decoding.spec);
-  const longest = Math.max(...texts.map(lengthOf));
-  const patch = decoding.patch && { ...decoding.patch, source: engineFor(decoding.patch.source, longest) };
+  const side = sideOf(every, decoding.patch), here = side(lengthOf(texts[0]!));
+  const patch = decoding.patch &&
+    { ...decoding.patch, source: engineFor(decoding.patch.source, lengthOf(texts[0]!)) };
   await using source = patch && createSource(patch);
   const own = ({ index }: Text) => decoding.editsOf(index);
   let open = texts;
@@ -83,8 +93,10 @@ async function* generateBatch(
     });
     for (const [{ index, tokens }, finish] of ended) yield { index, tokens, finish };
     open = open.filter((text) => !ended.has(text));
-    grown.push(...open.filter((text) => engineFor(engine, lengthOf(text)) !== engine));
+    grown.push(...open.filter((text) => side(lengthOf(text)) !== here));
     open = open.filter((text) => !grown.includes(text));
   }
-  if (grown.length > 0) yield* generateBatch(engineFor(engine, lengthOf(grown[0]!)), grown, decoding);
+  for (const some of Map.groupBy(grown, (text) => side(lengthOf(text))).values()) {
+    yield* generateBatch(every, some, decoding);
+  }
 }

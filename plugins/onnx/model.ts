@@ -70,14 +70,17 @@ export const backend: ModelBackend<OnnxParams> = {
     });
     refuseUnread(checkpoint, new Set(graph.weights.map(({ name }) => name)));
     const described = describe(checkpoint, params);
-    rotariesOf(described.shape);
+    rotariesAt(checkpoint, described.shape);
     return described;
   },
   open: openModel,
   async merge(params, { delta, out }, context) {
     const path = resolve(context.baseDir, params.path);
+    if (foreignFile(path)) {
+      throw new UserError(`Cannot merge ${delta} into ${path}: it is an ONNX export, wanted a model folder`);
+    }
     const base = await openCheckpoint(path, context);
-    const { info, shape } = describe(base, params), architecture = architectureOf(base);
+    const { trained: info, shape } = describe(base, params), architecture = architectureOf(base);
     const host = { info, checkpoint: base, architecture, shape, context };
     return mergeDelta(host, { delta: resolve(context.baseDir, delta), out: resolve(context.baseDir, out) });
   },
@@ -100,6 +103,8 @@ const architectureOf = ({ config, path }: CheckpointInfo) => findArchitecture(co
 
 interface Description {
   readonly info: ModelInfo;
+  /** As deltas know it: a delta of one device is one of any. */
+  readonly trained: ModelInfo;
   readonly tokenizer: Tokenizer;
   readonly shape: Hyperparameters;
   readonly units: Model["units"];
@@ -123,14 +128,29 @@ function describe(
       tokenizer: hash,
       chatTemplate: chatTemplateHash,
       // Products of packed weights and of unpacked ones round differently, by some 1e-6 of a logit, those of another device more.
-      config: sha256(canonicalJson({
-        ...withoutTextIds(checkpoint.config),
-        ...(!packed && { packed }),
-        ...(device !== "cpu" && { device }),
-      })),
+      config: configHash(checkpoint, { ...(!packed && { packed }), ...(device !== "cpu" && { device }) }),
     },
   };
-  return { info, tokenizer, shape, units: (tap) => unitsOf(shape, tap) };
+  const trained = { ...info, hash: { ...info.hash, config: configHash(checkpoint, {}) } };
+  return { info, trained, tokenizer, shape, units: (tap) => unitsOf(shape, tap) };
+}
+
+const configHash = ({ config }: CheckpointInfo, more: object) =>
+  sha256(canonicalJson({ ...withoutTextIds(config), ...more }));
+
+/** Tables of angles. @throws {UserError} for a rule of scaling that is not known, naming the path. */
+function rotariesAt(
+  { path, ropeFactors }: CheckpointInfo & Pick<Checkpoint, "ropeFactors">,
+  shape: Hyperparameters,
+) {
+  try {
+    return rotariesOf(shape, ropeFactors);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(error.message.replace("Cannot build rotary embedding", `Cannot open ${path}`), {
+      cause: error,
+    });
+  }
 }
 
 /** What decides a logit; which tokens begin and end a text does not. */
@@ -180,15 +200,17 @@ interface Opening {
 }
 
 function createModel(checkpoint: Checkpoint, described: Description, opening: Opening): Model {
-  const { info, tokenizer, shape, units } = described, { params, options, context } = opening;
+  const { info, trained, tokenizer, shape, units } = described, { params, options, context } = opening;
   const architecture = architectureOf(checkpoint);
-  drawGraph(architecture, checkpoint, { kind: "score", edits: options.taps }); // a tensor that is missing is found now
+  // A tensor that is missing, or that has no place, is found now.
+  const drawn = drawGraph(architecture, checkpoint, { kind: "score", edits: options.taps });
+  refuseUnread(checkpoint, new Set(drawn.weights.map(({ name }) => name)));
   const session = sessionOf(params, context);
   const engineOptions = {
     name: info.name,
     architecture,
     shape,
-    ...rotariesOf(shape, checkpoint.ropeFactors),
+    ...rotariesAt(checkpoint, shape),
     taps: options.taps,
     session,
   };
@@ -239,13 +261,17 @@ function createModel(checkpoint: Checkpoint, described: Description, opening: Op
     },
     trainer: (options) =>
       createTrainer(
-        { info, checkpoint, architecture, engine, session, context, score: scoreOnce },
+        { info: trained, checkpoint, architecture, engine, session, context, score: scoreOnce },
         options,
       ),
     async adapted(folder) {
       const path = resolve(context.baseDir, folder);
-      const delta = await openDelta(path, { info, checkpoint, architecture, shape, context });
-      return createModel(delta.checkpoint, { ...described, info: adaptedInfo(info, delta) }, opening);
+      const delta = await openDelta(path, { info: trained, checkpoint, architecture, shape, context });
+      return createModel(delta.checkpoint, {
+        ...described,
+        info: adaptedInfo(info, delta),
+        trained: adaptedInfo(trained, delta),
+      }, opening);
     },
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };

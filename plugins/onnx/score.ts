@@ -33,7 +33,14 @@ export async function* score(
   requests: readonly ScoreRequest[],
   options: ScoreOptions,
 ): AsyncGenerator<ScoredBatch> {
-  const engines = Map.groupBy(requests.keys(), (index) => engineFor(engine, lengthOf(requests[index]!)));
+  const straddling = (index: number) => new Set(sidesOf(engine, requests[index]!).values()).size > 1;
+  for (const index of engine.long ? [...requests.keys()].filter(straddling) : []) {
+    if (!options.skip?.([index])) {
+      yield await scoreApart(engine, { index, request: requests[index]! }, options);
+    }
+  }
+  const alike = [...requests.keys()].filter((index) => !engine.long || !straddling(index));
+  const engines = Map.groupBy(alike, (index) => engineFor(engine, lengthOf(requests[index]!)));
   for (const [engine, indices] of engines) {
     const own = (batch: readonly number[]) => batch.map((index) => indices[index]!), { skip } = options;
     const batches = scoreAlike(engine, indices.map((index) => requests[index]!), {
@@ -47,6 +54,41 @@ export async function* score(
 /** Tokens that are run: the last of a continuation is only read. */
 function lengthOf({ prompt, continuations }: ScoreRequest): number {
   return prompt.length + Math.max(0, ...continuations.map((ids) => ids.length - 1));
+}
+
+/** What runs the prompt alone, under -1, and it with each continuation, by the continuation's place. */
+function sidesOf(engine: Engine, { prompt, continuations }: ScoreRequest): ReadonlyMap<number, Engine> {
+  return new Map(
+    [[] as readonly number[], ...continuations].map((ids, i) =>
+      [i - 1, engineFor(engine, lengthOf({ prompt, continuations: i === 0 ? [] : [ids] }))] as const
+    ),
+  );
+}
+
+/** A request whose continuations lie on either side of the length from which on texts turn otherwise: each side on its own, and what follows the
+ * prompt from the prompt's. */
+async function scoreApart(
+  engine: Engine,
+  { index, request }: { readonly index: number; readonly request: ScoreRequest },
+  { skip: _, ...options }: ScoreOptions,
+): Promise<ScoredBatch> {
+  const sides = sidesOf(engine, request), { continuations } = request;
+  const logprobs: number[] = [], greedy: boolean[] = [];
+  let first: ScoreResult | undefined, tokens = 0;
+  for (const side of new Set(sides.values())) {
+    const own = [...continuations.keys()].filter((i) => sides.get(i) === side);
+    const part = { ...request, continuations: own.map((i) => continuations[i]!) };
+    for await (const { results: [result], tokens: computed } of scoreAlike(side, [part], options)) {
+      own.forEach((place, i) => {
+        logprobs[place] = result!.logprobs[i]!;
+        greedy[place] = result!.greedy[i]!;
+      });
+      tokens += computed;
+      if (side === sides.get(-1)) first = result;
+    }
+  }
+  const { argmax, argmaxLogprob } = first!;
+  return { indices: [index], results: [{ logprobs, greedy, argmax, argmaxLogprob }], tokens };
 }
 
 async function* scoreAlike(

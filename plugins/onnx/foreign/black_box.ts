@@ -12,7 +12,7 @@ import type { TensorData } from "../session/door.ts";
 import type { Foreign } from "./checkpoint.ts";
 import type { ForeignGraph, Port } from "./graph.ts";
 
-const PAST = /^past_key_values\.|^past_|^past\./;
+const PAST = /^past_key_values\.|^past\./;
 
 /** Logits of texts. */
 export interface BlackBox extends AsyncDisposable {

@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { type Context, UserError } from "../../../core/mod.ts";
 import type { Architecture } from "../architectures/architecture.ts";
 import { findArchitecture } from "../architectures/mod.ts";
+import { rotariesOf } from "../architectures/rope.ts";
 import { shapeOf } from "../architectures/shape.ts";
 import { joinHashes, summary, tensorsOf, tokenizerOf } from "../weights/checkpoint.ts";
 import { modelTypeOf, parseConfig } from "../weights/config.ts";
@@ -110,6 +111,7 @@ function whiteOf(
     const architecture = findArchitecture(modelType, path);
     const config = parseConfig(fields, generation, { path: file, rules: architecture.config });
     const shape = shapeOf(config, architecture);
+    rotariesOf(shape); // whose rule of scaling may not be known
     const more = {
       shape,
       tied: config.tie_word_embeddings,

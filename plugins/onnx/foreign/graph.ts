@@ -62,8 +62,7 @@ const DOMAINS = ["", "ai.onnx", "com.microsoft"];
 const LARGEST = 2 ** 31 - 1;
 
 /** @throws {UserError} for what is no ONNX model, has control flow or operators of unknown domains, or whose external data is not there. */
-export function readForeign(given: string): ForeignGraph {
-  const path = Deno.realPathSync(given);
+export function readForeign(path: string): ForeignGraph {
   const fail = (state: string, wanted: string) =>
     new UserError(`Cannot open ${path}: ${state}, wanted ${wanted}`);
   const { size } = Deno.statSync(path);
@@ -89,8 +88,11 @@ export function readForeign(given: string): ForeignGraph {
   const external = new Set<string>();
   const placed = new Map(graph.initializer.map((tensor) => {
     const place = placeOf(tensor, { path, bytes, fail });
-    if (place && place.file !== path) external.add(place.file);
-    return [tensor.name, place] as const;
+    if (place.isExternal) external.add(place.file);
+    const type = TYPES[tensor.dataType as TensorProto_DataType], { length, ...rest } = place;
+    // Whole numbers and single ones are no parameters, nor are numbers that stand as a list and so have no one place.
+    const isParameter = type && product(rest.shape) > 1 && length === product(rest.shape) * BYTES[type];
+    return [tensor.name, isParameter ? { type, length, ...rest } : undefined] as const;
   }));
   const taken = new Map<string, Parameter>();
   const through = aliases(graph.node);
@@ -127,14 +129,12 @@ interface Around {
   readonly fail: (state: string, wanted: string) => UserError;
 }
 
-/** Where a tensor of floats with more than one number lies; undefined for any other. */
+/** Where a tensor lies, of whatever type: what is outside of the graph's own file decides its numbers as well. */
 function placeOf(
-  { name, dims, dataType, rawData, dataLocation, externalData }: TensorProto,
+  { name, dims, rawData, dataLocation, externalData }: TensorProto,
   { path, bytes, fail }: Around,
-): Omit<Parameter, "role" | "turned"> | undefined {
-  const type = TYPES[dataType as TensorProto_DataType], shape = dims.map(Number);
-  if (!type || product(shape) < 2) return undefined;
-  const length = product(shape) * BYTES[type];
+): Pick<Parameter, "shape" | "file" | "offset" | "length"> & { readonly isExternal: boolean } {
+  const shape = dims.map(Number);
   if (dataLocation === TensorProto_DataLocation.EXTERNAL) {
     const entry = (key: string) => externalData.find((each) => each.key === key)?.value;
     const location = entry("location") ?? "", file = join(dirname(path), location);
@@ -144,12 +144,12 @@ function placeOf(
     }
     if (!exists(file)) throw fail(`its external data ${location} is missing`, "it beside the graph");
     const offset = Number(entry("offset") ?? 0), { size } = Deno.statSync(file);
+    const length = Number(entry("length") ?? size - offset);
     if (offset + length > size) throw fail(`tensor ${name} ends after ${location} does`, "a whole file");
-    return { type, shape, file, offset, length };
+    return { shape, file: Deno.realPathSync(file), offset, length, isExternal: true };
   }
-  // Numbers that stand as a list have no one place; small constants do.
-  if (rawData.length !== length) return undefined;
-  return { type, shape, file: path, offset: rawData.byteOffset - bytes.byteOffset, length };
+  const offset = rawData.byteOffset - bytes.byteOffset;
+  return { shape, file: Deno.realPathSync(path), offset, length: rawData.length, isExternal: false };
 }
 
 /** What a value is but for its type and orientation: the parameter that it comes from by Cast, Identity and Transpose. */

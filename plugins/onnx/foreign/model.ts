@@ -3,8 +3,10 @@ import { basename } from "node:path";
 import {
   canonicalJson,
   type Context,
+  type GenerateOptions,
   type Model,
   type ModelInfo,
+  type ScoreOptions,
   type ScoreRequest,
   type ScoreResult,
   sha256,
@@ -12,6 +14,7 @@ import {
 } from "../../../core/mod.ts";
 import { nameOf } from "../batching.ts";
 import { textCheck } from "../checker.ts";
+import { refuseUnknown } from "../known_keys.ts";
 import type { SessionOptions } from "../session/session.ts";
 import { createTokenizer } from "../tokenizer.ts";
 import type { Checkpoint } from "../weights/types.ts";
@@ -72,7 +75,16 @@ export async function openForeign(
     return black(foreign.white.missing);
   }
   await using made = new AsyncDisposableStack();
-  const model = made.use(make(await openWhite(foreign.white, context))), gap = await gapOf(model, box);
+  const model = made.use(make(await openWhite(foreign.white, context)));
+  let gap: number;
+  try {
+    gap = await gapOf(model, box);
+  } catch (error) {
+    // The family's graph cannot be run with these weights; the file may be.
+    if (!(error instanceof UserError)) throw error;
+    await box.logits([[0]]);
+    return black(error.message.replace(/^Cannot [^:]*: /, ""));
+  }
   if (!(gap <= PROOF)) {
     return black(
       `with the weights found in it ${foreign.modelType} gives other logits (apart by ${
@@ -83,7 +95,7 @@ export async function openForeign(
   context.log(
     `${name} opens as ${foreign.modelType}: with its weights the family's graph gives its logits (apart by ${
       gap.toPrecision(2)
-    } of the largest)`,
+    } of the largest, on texts of up to ${Math.max(...PROOF_TOKENS)} tokens)`,
   );
   made.move();
   return model;
@@ -108,6 +120,16 @@ async function gapOf(model: Model, box: BlackBox): Promise<number> {
   return worst;
 }
 
+const SCORE = ["edits", "skip", "tokenBudget"] satisfies (keyof ScoreOptions)[];
+const GENERATE = [
+  "maxNewTokens",
+  "edits",
+  "promptEdits",
+  "patch",
+  "stop",
+  "batch",
+] satisfies (keyof GenerateOptions)[];
+
 function boxModel(foreign: Foreign, box: BlackBox): Model {
   const { info, tokenizer, units } = describeBox(foreign), { vocab } = info;
   const refuse = (what: string) => (): never => {
@@ -121,16 +143,32 @@ function boxModel(foreign: Foreign, box: BlackBox): Model {
     tokenizer,
     can: new Set(["logprobs", "generate"] as const),
     units,
-    score(requests, { edits = [], skip } = {}) {
+    score(requests, options = {}) {
+      refuseUnknown(`score on ${info.name}`, options, SCORE);
+      const { edits = [], skip } = options;
       if (edits.length > 0 || requests.some((request) => request.edits?.length)) refuse("edit")();
       requests.forEach((request, index) => {
         const name = nameOf(index, request);
         check(request.prompt, 0, name);
-        for (const ids of request.continuations) check([...request.prompt, ...ids], -1, name);
+        for (const ids of request.continuations) {
+          if (ids.length === 0) {
+            throw new UserError(
+              `Cannot score ${name} on ${info.name}: a continuation is empty, wanted one token or more`,
+            );
+          }
+          check([...request.prompt, ...ids], -1, name);
+        }
       });
       return score(box, requests, skip);
     },
-    async *generate(prompts, { maxNewTokens, stop, edits = [], patch, promptEdits = [] }) {
+    async *generate(prompts, options) {
+      refuseUnknown(`generate on ${info.name}`, options, GENERATE);
+      const { maxNewTokens, stop, edits = [], patch, promptEdits = [] } = options;
+      if (!Number.isInteger(maxNewTokens) || maxNewTokens < 1) {
+        throw new UserError(
+          `Cannot generate on ${info.name}: maxNewTokens is ${maxNewTokens}, wanted a whole number from 1`,
+        );
+      }
       if (edits.length > 0 || patch || promptEdits.some((each) => each.length > 0)) refuse("edit")();
       prompts.forEach((prompt, index) => check(prompt, maxNewTokens, nameOf(index)));
       const ends = new Set(stop ?? [...foreign.ends, ...tokenizer.eos === undefined ? [] : [tokenizer.eos]]);
@@ -149,60 +187,64 @@ function boxModel(foreign: Foreign, box: BlackBox): Model {
         yield { index, tokens, finish };
       }
     },
-    run: refuse("look into"),
+    run: () => Promise.resolve().then(refuse("look into")),
     async logits(ids, { edits = [] } = {}) {
       if (edits.length > 0) refuse("edit")();
       check(ids, 0, nameOf(0));
       return (await box.logits([ids]))[0]!.slice();
     },
-    trainer: refuse("train"),
-    adapted: refuse("adapt"),
+    trainer: () => Promise.resolve().then(refuse("train")),
+    adapted: () => Promise.resolve().then(refuse("adapt")),
     [Symbol.asyncDispose]: () => box[Symbol.asyncDispose](),
   };
 }
 
-/** Each continuation is a text of its own; batches hold requests of like length, in an order that depends on them alone. */
+/** Each continuation is a text of its own, but for its last token, and equal texts are run once. Batches hold requests of like length, in an order that
+ * depends on them alone; a text longer than the rest of its batch decides how far these are padded. */
 async function* score(
   box: BlackBox,
   requests: readonly ScoreRequest[],
   skip: ((indices: readonly number[]) => boolean) | undefined,
 ) {
-  const sizeOf = ({ prompt, continuations }: ScoreRequest) =>
-    textsOf(prompt, continuations).reduce((sum, text) => sum + text.length, 0);
-  const order = [...requests.keys()].sort((a, b) => sizeOf(requests[a]!) - sizeOf(requests[b]!) || a - b);
+  const texts = requests.map(({ prompt, continuations }) => {
+    const all = textsOf(prompt, continuations), distinct = new Map(all.map((text) => [text.join(), text]));
+    return { distinct, rows: all.map((text) => [...distinct.keys()].indexOf(text.join())) };
+  });
+  const longest = (index: number) =>
+    Math.max(...[...texts[index]!.distinct.values()].map(({ length }) => length));
+  const order = [...requests.keys()].sort((a, b) => longest(a) - longest(b) || a - b);
   const batches: number[][] = [];
-  let held = 0;
+  let rows = 0;
   for (const index of order) {
-    const size = sizeOf(requests[index]!) * box.vocab;
-    if (batches.length === 0 || held + size > LOGITS) {
+    const own = texts[index]!.distinct.size;
+    if (batches.length === 0 || (rows + own) * longest(index) * box.vocab > LOGITS) {
       batches.push([]);
-      held = 0;
+      rows = 0;
     }
     batches.at(-1)!.push(index);
-    held += size;
+    rows += own;
   }
   for (const indices of batches) {
     if (skip?.(indices)) continue;
-    const texts = indices.flatMap((index) => {
-      const { prompt, continuations } = requests[index]!;
-      return textsOf(prompt, continuations);
-    });
-    const logits = await box.logits(texts);
-    let row = 0;
+    const run = indices.flatMap((index) => [...texts[index]!.distinct.values()]), logits: Float32Array[] = [];
+    // One request may be more than a call should bring out.
+    const most = Math.max(1, Math.floor(LOGITS / (box.vocab * Math.max(...run.map(({ length }) => length)))));
+    for (let from = 0; from < run.length; from += most) {
+      logits.push(...await box.logits(run.slice(from, from + most)));
+    }
+    let start = 0;
     const results = indices.map((index): ScoreResult => {
       const { prompt, continuations } = requests[index]!, first = prompt.length - 1;
-      const at = (text: Float32Array, t: number) =>
-        text.subarray((first + t) * box.vocab, (first + t + 1) * box.vocab);
-      const answers = continuations.map((ids) => {
-        const text = logits[row++]!;
-        return ids.reduce(({ logprob, greedy }, id, t) => {
-          const step = at(text, t), { id: top, total } = best(step);
+      const at = (row: number, t: number) =>
+        logits[start + row]!.subarray((first + t) * box.vocab, (first + t + 1) * box.vocab);
+      const answers = continuations.map((ids, i) =>
+        ids.reduce(({ logprob, greedy }, id, t) => {
+          const step = at(texts[index]!.rows[i]!, t), { id: top, total } = best(step);
           return { logprob: logprob + step[id]! - total, greedy: greedy && top === id };
-        }, { logprob: 0, greedy: true });
-      });
-      // Without a continuation the prompt was run alone.
-      if (answers.length === 0) row++;
-      const { id: argmax, logit, total } = best(at(logits[row - 1]!, 0));
+        }, { logprob: 0, greedy: true })
+      );
+      const { id: argmax, logit, total } = best(at(0, 0));
+      start += texts[index]!.distinct.size;
       return {
         logprobs: answers.map(({ logprob }) => logprob),
         greedy: answers.map(({ greedy }) => greedy),
@@ -210,7 +252,7 @@ async function* score(
         argmaxLogprob: logit - total,
       };
     });
-    yield { indices, results, tokens: texts.reduce((sum, { length }) => sum + length, 0) };
+    yield { indices, results, tokens: run.reduce((sum, { length }) => sum + length, 0) };
   }
 }
 

@@ -1,6 +1,7 @@
 /** One batch: micro-batches through the runtime, gradients summed up in float32 in a fixed order, loss and margins in float64. */
 import type { Context, ResolvedRecipe } from "../../../core/mod.ts";
 import type { Architecture } from "../architectures/architecture.ts";
+import { positionsOf } from "../feeds.ts";
 import { encode } from "../graph/encode.ts";
 import { openSession, type Session, type SessionOptions } from "../session/session.ts";
 import type { Reply } from "../session/door.ts";
@@ -55,7 +56,8 @@ export function createComputer(options: ComputerOptions): Computer {
   let opened: Promise<Session> | undefined, tokens = 0;
 
   // Texts that turn by other angles, because of their length, have micro-batches of their own.
-  const isLong = ({ tokens }: Sample) => engine.long !== undefined && tokens.length > engine.long.beyond;
+  const isLong = ({ tokens }: Sample) =>
+    engine.long !== undefined && 1 + Math.max(...positionsOf({ tokens, start: 0 })) > engine.long.beyond;
   const run = async (micro: readonly Sample[], batch: Batch, into: readonly Float32Array[]) => {
     context.signal.throwIfAborted();
     const turned = isLong(micro[0]!) ? engine.long!.engine : engine;

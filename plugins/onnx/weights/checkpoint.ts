@@ -1,8 +1,10 @@
 /** Opens what a user calls a model: a folder in Hugging Face's layout, or one .gguf file. */
+import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import { type Context, sha256, UserError } from "../../../core/mod.ts";
+import type { Architecture } from "../architectures/architecture.ts";
 import { findArchitecture } from "../architectures/mod.ts";
-import { shapeOf } from "../architectures/shape.ts";
+import { type Hyperparameters, shapeOf } from "../architectures/shape.ts";
 import { modelTypeOf, parseConfig } from "./config.ts";
 import { exists, hashFile, openFile, parseObject, readText, readTextIfAny } from "./file.ts";
 import { type GgufMetadata, readGguf } from "./gguf.ts";
@@ -79,12 +81,45 @@ async function inspectGguf(path: string, context: Context): Promise<Inspected> {
   const config = { ...written, ...longropeOf(written, named, gguf.metadata) };
   const sources = arrange(named.filter(({ name }) => name === ROPE_FACTORS || !isNoWeight(name)), {
     architecture,
-    shape: shapeOf(config, architecture),
+    shape: shapeAt(path, config, architecture),
     transposed: false,
   });
   const weightsHash = await hashFile(path, context);
   const tokenizer = { kind: "gguf", metadata: gguf.metadata } as const;
   return { info: { path, config, ...summary(sources), weightsHash, tokenizer }, sources, inPlace: false };
+}
+
+/** @throws {UserError} as shapeOf(), naming the path. */
+function shapeAt(path: string, config: ModelConfig, architecture: Architecture): Hyperparameters {
+  try {
+    return shapeOf(config, architecture);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(error.message.replace("Cannot build the model", `Cannot open ${path}`), {
+      cause: error,
+    });
+  }
+}
+
+/** A second matrix that is not the embedding contradicts a config that ties the two.
+ * @throws {UserError} naming it. */
+function refuseUntied(
+  sources: readonly SourceTensor[],
+  { tie_word_embeddings }: ModelConfig,
+  { path, architecture: { embed, unembed } }: { readonly path: string; readonly architecture: Architecture },
+): void {
+  const [table, output] = [embed, unembed].map((name) => sources.find((each) => each.name === name));
+  if (!tie_word_embeddings || !table || !output) return;
+  const [one, other] = [table, output].map((source) => {
+    using file = openFile(source.file);
+    const hash = createHash("sha256");
+    for (const part of readFloats(source, file)) hash.update(part);
+    return hash.digest("hex");
+  });
+  if (one === other) return;
+  throw new UserError(
+    `Cannot open ${path}: its config says tie_word_embeddings and ${unembed} is not its ${embed}, wanted one or the other`,
+  );
 }
 
 /** Longrope's lists of factors, which a GGUF keeps as tensors, with how far they stretch the context. */
@@ -121,11 +156,9 @@ async function inspectFolder(path: string, context: Context): Promise<Inspected>
   );
   const config = parseConfig(fields, generation, { path: at("config.json"), rules: architecture.config });
   const files = weightFiles(path);
-  const sources = arrange(readShards(path, files), {
-    architecture,
-    shape: shapeOf(config, architecture),
-    transposed: true,
-  });
+  const shape = shapeAt(path, config, architecture);
+  const sources = arrange(readShards(path, files), { architecture, shape, transposed: true });
+  refuseUntied(sources, config, { path, architecture });
   const hashes: string[] = [];
   for (const name of files) hashes.push(await hashFile(at(name), context));
   return {

@@ -69,6 +69,7 @@ export function parseConfig(
     ...Object.fromEntries(
       (rules.read ?? []).filter((name) => name !== "partial_rotary_factor").flatMap((name) => {
         const value = read.number(name, NaN);
+        if (value <= 0) throw read.fail(name, "a number above 0");
         return Number.isNaN(value) ? [] : [[name, value]];
       }),
     ),
@@ -86,7 +87,7 @@ export function parseConfig(
 export function textFields(given: Fields, { within }: ConfigRules): Fields {
   const inner = within === undefined ? undefined : given[within];
   if (typeof inner !== "object" || inner === null) return given;
-  const outer = ["bos_token_id", "eos_token_id"].filter((name) => name in given);
+  const outer = ["bos_token_id", "eos_token_id", "tie_word_embeddings"].filter((name) => name in given);
   return {
     ...inner,
     ...Object.fromEntries(outer.map((name) => [name, given[name]])),
@@ -161,6 +162,15 @@ function scalingOf(rule: Fields, fields: Fields, { path, rules }: Reading): Mode
   const read = reader(fields, { path, rules });
   const context = rule.original_max_position_embeddings ?? read.count("original_max_position_embeddings");
   const { type: _, ...rest } = rule;
+  const odd = ["short_factor", "long_factor"].find((name) => {
+    const list = rule[name];
+    return !Array.isArray(list) || !list.every((value) => typeof value === "number" && value > 0);
+  });
+  if (odd !== undefined) {
+    throw new UserError(
+      `Cannot read ${path}: ${odd} of longrope is ${shown(rule[odd])}, wanted a list of numbers above 0`,
+    );
+  }
   return {
     ...rest,
     rope_type: "longrope",
@@ -219,6 +229,7 @@ function reader(fields: Fields, { path, rules: { keys = {}, defaults = {} } }: R
     return value;
   };
   return {
+    fail,
     number,
     count(name: string, otherwise?: number): number {
       const value = number(name, otherwise);

@@ -77,6 +77,10 @@ async function compare(name: string): Promise<void> {
     const wanted = expected.gradients.get(weight)!.values;
     values.forEach((value, i) => assert(Math.abs(value - wanted[i]!) < DEVICE * largest, weight));
   }
+  const out = await Deno.makeTempDir();
+  await using adapted = await gpu.adapted((await there.save(out)).folder);
+  assert(adapted.info.hash.weights !== gpu.info.hash.weights, "a delta of the CPU is one of the GPU");
+  await Deno.remove(out, { recursive: true });
   for await (const { tokens } of gpu.generate([ids], { maxNewTokens: 6, stop: [] })) {
     for await (const other of cpu.generate([ids], { maxNewTokens: 6, stop: [] })) {
       assertEquals(tokens, other.tokens);

@@ -340,19 +340,95 @@ Deno.test("texts on either side of longrope's original context are turned each b
     prompt: ids(length),
     continuations: [ids(1), ids(2), ids(3)],
   }));
-  const found: (readonly number[])[] = [];
+  const found: (readonly number[])[] = [], tops: number[] = [];
   for await (const { indices, results } of model.score(requests)) {
-    indices.forEach((index, i) => found[index] = results[i]!.logprobs);
+    indices.forEach((index, i) => {
+      found[index] = results[i]!.logprobs;
+      tops[index] = results[i]!.argmax;
+    });
   }
   for (const [i, { prompt, continuations }] of requests.entries()) {
-    // A row with several continuations is as long as its longest.
-    const longest = continuations.toSorted((a, b) => b.length - a.length)[0]!;
-    const logits = await model.logits([...prompt, ...longest.slice(0, -1)]);
-    let logprob = 0;
-    longest.forEach((id, t) => {
-      const row = logits.subarray((prompt.length - 1 + t) * VOCAB, (prompt.length + t) * VOCAB);
-      logprob += row[id]! - Math.log(row.reduce((sum, value) => sum + Math.exp(value), 0));
+    for (const [c, continuation] of continuations.entries()) {
+      const logits = await model.logits([...prompt, ...continuation.slice(0, -1)]);
+      let logprob = 0;
+      continuation.forEach((id, t) => {
+        const row = logits.subarray((prompt.length - 1 + t) * VOCAB, (prompt.length + t) * VOCAB);
+        logprob += row[id]! - Math.log(row.reduce((sum, value) => sum + Math.exp(value), 0));
+      });
+      assertAlmostEquals(found[i]![c]!, logprob, ROUNDING, `prompt ${i}, continuation ${c}`);
+    }
+    const last = (await model.logits(prompt)).subarray(-VOCAB);
+    assertEquals(tops[i], last.indexOf(Math.max(...last)));
+  }
+});
+
+Deno.test("a pair's loss is ln 2 at first on either side of longrope's border, though its two sides together are longer", async () => {
+  await using model = await open(folder("phi3"));
+  for (const lengths of [[4, 3, 3], [6, 5, 5], [9, 9, 8]] as const) {
+    const [prompt, chosen, rejected] = lengths.map(ids) as [number[], number[], number[]];
+    await using trainer = await model.trainer({
+      parameters: { kind: "lora", targets: ["attn.q"], rank: 1, alpha: 1 },
+      objective: { kind: "dpo", beta: 0.5 },
+      optimizer: { learningRate: 0.01 },
+      schedule: { kind: "constant" },
+      batch: 1,
+      steps: 1,
+      seed: 1,
+      examples: [{ prompt, chosen, rejected }],
     });
-    assertAlmostEquals(found[i]![continuations.indexOf(longest)]!, logprob, ROUNDING);
+    const { loss } = await trainer.gradients([{ prompt, chosen, rejected }]);
+    assertAlmostEquals(loss, Math.log(2), ROUNDING, `${lengths}`);
+  }
+});
+
+Deno.test("a patch from a source with longrope gives the source's own text across its border", async () => {
+  const place = await Deno.makeTempDir();
+  try {
+    for (const name of ["model.safetensors", "tokenizer.json", "tokenizer_config.json"]) {
+      await Deno.copyFile(`${folder("phi3")}/${name}`, `${place}/${name}`);
+    }
+    const { rope_scaling: _, ...config } = JSON.parse(
+      await Deno.readTextFile(`${folder("phi3")}/config.json`),
+    );
+    await Deno.writeTextFile(`${place}/config.json`, JSON.stringify(config));
+    await using source = await open(folder("phi3"));
+    await using target = await open(place);
+    const prompts = [ids(6), ids(10), ids(14)], options = { maxNewTokens: 10, stop: [], batch: 3 };
+    const units = Array.from({ length: 32 }, (_, index) => ({ tap: "layers.1.resid_post", index } as const));
+    const texts = async (made: ReturnType<typeof target.generate>) =>
+      (await Array.fromAsync(made)).toSorted((a, b) => a.index - b.index).map(({ tokens }) => tokens);
+    assertEquals(
+      await texts(target.generate(prompts, { ...options, patch: { from: source, units } })),
+      await texts(source.generate(prompts, options)),
+    );
+  } finally {
+    await Deno.remove(place, { recursive: true });
+  }
+});
+
+Deno.test("an output matrix that is not the embedding contradicts a config that ties them", async () => {
+  const place = await Deno.makeTempDir();
+  try {
+    for (const name of ["config.json", "tokenizer.json", "tokenizer_config.json"]) {
+      await Deno.copyFile(`${folder("gemma3")}/${name}`, `${place}/${name}`);
+    }
+    using file = openFile(`${folder("gemma3")}/model.safetensors`);
+    const tensors = readSafetensors(file).map(({ name, shape, offset, length }) => {
+      const bytes = new Uint8Array(length);
+      file.read(offset, bytes);
+      return { name, shape, values: new Float32Array(bytes.buffer) };
+    });
+    const embed = tensors.find(({ name }) => name === "model.embed_tokens.weight")!;
+    const head = (values: Float32Array) => [...tensors, { ...embed, name: "lm_head.weight", values }];
+    writeTensors(`${place}/model.safetensors`, head(embed.values));
+    assertEquals((await backend.inspect({ path: place }, testContext())).info.architecture, "gemma3_text");
+    writeTensors(`${place}/model.safetensors`, head(embed.values.map((value) => -value)));
+    await assertRejects(
+      () => backend.inspect({ path: place }, testContext()),
+      UserError,
+      "its config says tie_word_embeddings and lm_head.weight is not its model.embed_tokens.weight",
+    );
+  } finally {
+    await Deno.remove(place, { recursive: true });
   }
 });

@@ -196,6 +196,7 @@ Deno.test("a graph is not taken for a family's whose config contradicts it, and 
     ["biased", { num_hidden_layers: 3 }, "it has 5 of the 7 weights that are a gain of 24"],
     ["biased", { intermediate_size: 30 }, "it has 0 of the 4 weights that are a product of 30 by 24"],
     ["gpt2", { activation_function: "relu" }, 'its activation is "relu"'],
+    ["biased", { rope_scaling: { rope_type: "dynamic", factor: 2 } }, 'rope_type is "dynamic"'],
     ["gpt2", { model_type: "llama", hidden_size: 24 }, "num_attention_heads is undefined"],
   ] as const;
   for (const [name, config, reason] of reasons) {
@@ -228,7 +229,7 @@ Deno.test("graphs that cannot be run are refused in one line that names the file
       assert(error.message.includes(place), error.message);
     });
   const graph = (change: (graph: NonNullable<ModelProto["graph"]>) => void) => ({
-    graph: (model: ModelProto) => change(model.graph!),
+    graph: (model: ModelProto, _folder?: string) => change(model.graph!),
   });
   const branch = create(AttributeProtoSchema, { name: "then_branch", g: create(GraphProtoSchema, {}) });
   await refused(
@@ -260,6 +261,20 @@ Deno.test("graphs that cannot be run are refused in one line that names the file
       tensor.externalData = [{ $typeName: "onnx.StringStringEntryProto", key: "location", value: location }];
     });
   await refused(place("gone.bin"), "its external data gone.bin is missing");
+  // Weights of other types decide numbers as well.
+  const whole = place("gone.bin");
+  await refused(
+    {
+      graph: (model, folder) => {
+        whole.graph(model, folder);
+        const tensor = model.graph!.initializer.find(({ dataLocation }) =>
+          dataLocation === TensorProto_DataLocation.EXTERNAL
+        )!;
+        tensor.dataType = 3;
+      },
+    },
+    "its external data gone.bin is missing",
+  );
   await refused(place("../config.json"), 'lies in "../config.json", wanted a file beside it');
   await refused({}, "it is not an ONNX model", (folder) => {
     Deno.writeTextFileSync(join(folder, "model.onnx"), "<html>no</html>");

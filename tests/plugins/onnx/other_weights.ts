@@ -32,20 +32,26 @@ export async function inCopy(change: Change, work: (folder: string) => Promise<v
     await rewrite("tokenizer_config.json", (text) => text);
     await rewrite("config.json", (text) => JSON.stringify({ ...JSON.parse(text), ...change.config }));
     const file = await Deno.readFile(`${base}/model.safetensors`);
-    await Deno.writeFile(`${folder}/model.safetensors`, changed(file, tensor));
+    const layers = change.config?.num_hidden_layers as number | undefined ?? Infinity;
+    await Deno.writeFile(`${folder}/model.safetensors`, changed(file, tensor, layers));
     await work(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-function changed(file: Uint8Array, change: NonNullable<Change["tensor"]>): Uint8Array {
+/** @param layers of which tensors are kept */
+function changed(file: Uint8Array, change: NonNullable<Change["tensor"]>, layers: number): Uint8Array {
   const length = Number(new DataView(file.buffer).getBigUint64(0, true));
   const header = new TextDecoder().decode(file.subarray(8, 8 + length)), data = file.slice(8 + length);
+  const kept: Record<string, unknown> = {}, parts: Uint8Array[] = [];
+  let offset = 0;
   for (const [name, tensor] of Object.entries<{ data_offsets?: [number, number] }>(JSON.parse(header))) {
-    if (!tensor.data_offsets) continue;
+    if (!tensor.data_offsets || Number(/\.layers\.(\d+)\./.exec(name)?.[1] ?? 0) >= layers) continue;
     const [begin, end] = tensor.data_offsets;
     change(name, new Float32Array(data.buffer, begin, (end - begin) / 4));
+    kept[name] = { ...tensor, data_offsets: [offset, offset += end - begin] };
+    parts.push(data.subarray(begin, end));
   }
-  return withHeader(header, [data]);
+  return withHeader(JSON.stringify(kept), parts);
 }
