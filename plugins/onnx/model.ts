@@ -27,7 +27,6 @@ import { decodingOf, generate } from "./generate.ts";
 import { createEngine, drawGraph, type Engine, engineFor } from "./engine.ts";
 import { encode } from "./graph/encode.ts";
 import { createBuilder } from "./graph/graph.ts";
-import { refuseUnknown } from "./known_keys.ts";
 import { patchOf, registerSource } from "./patch.ts";
 import { createRunner } from "./run/runner.ts";
 import { refuseNonFinite } from "./non_finite.ts";
@@ -38,7 +37,7 @@ import { createTokenizer } from "./tokenizer.ts";
 import { adaptedInfo, openDelta } from "./train/delta.ts";
 import { mergeDelta } from "./train/merge.ts";
 import { createTrainer } from "./train/trainer.ts";
-import { inspectCheckpoint, openCheckpoint } from "./weights/checkpoint.ts";
+import { inspectCheckpoint, openCheckpoint, openingAt } from "./weights/checkpoint.ts";
 import type { Checkpoint, CheckpointInfo, ModelConfig } from "./weights/types.ts";
 
 /** Params of the backend `onnx`. */
@@ -143,14 +142,7 @@ function rotariesAt(
   { path, ropeFactors }: CheckpointInfo & Pick<Checkpoint, "ropeFactors">,
   shape: Hyperparameters,
 ) {
-  try {
-    return rotariesOf(shape, ropeFactors);
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    throw new UserError(error.message.replace("Cannot build rotary embedding", `Cannot open ${path}`), {
-      cause: error,
-    });
-  }
+  return openingAt(path, () => rotariesOf(shape, ropeFactors));
 }
 
 /** What decides a logit; which tokens begin and end a text does not. */
@@ -159,16 +151,6 @@ function withoutTextIds(
 ): Omit<ModelConfig, "bos_token_id" | "eos_token_id"> {
   return config;
 }
-
-const SCORE = ["edits", "skip", "tokenBudget"] satisfies (keyof ScoreOptions)[];
-const GENERATE = [
-  "maxNewTokens",
-  "edits",
-  "promptEdits",
-  "patch",
-  "stop",
-  "batch",
-] satisfies (keyof GenerateOptions)[];
 
 async function openModel(params: OnnxParams, options: OpenOptions, context: Context): Promise<Model> {
   const path = resolve(context.baseDir, params.path), foreign = foreignFile(path);
@@ -229,13 +211,13 @@ function createModel(checkpoint: Checkpoint, described: Description, opening: Op
     units,
     score(requests: readonly ScoreRequest[], options: ScoreOptions = {}) {
       const common = options.edits ?? [];
-      refuseUnknown(`score on ${info.name}`, options, SCORE);
+      check.scoreOptions(options);
       check.edits(common);
       requests.forEach((request, index) => check.request(request, index, common));
       return score(engine, requests, options);
     },
     generate(prompts: readonly (readonly number[])[], options: GenerateOptions) {
-      refuseUnknown(`generate on ${info.name}`, options, GENERATE);
+      check.generateOptions(options);
       for (const edits of [options.edits, ...options.promptEdits ?? []]) check.edits(edits);
       const lists = options.promptEdits?.length ?? prompts.length;
       if (lists !== prompts.length) {
@@ -243,7 +225,7 @@ function createModel(checkpoint: Checkpoint, described: Description, opening: Op
           `Cannot generate on ${info.name}: ${lists} lists of edits for ${prompts.length} prompts, wanted one each`,
         );
       }
-      check.counts({ maxNewTokens: options.maxNewTokens, batch: options.batch ?? 1 });
+      check.counts(options);
       prompts.forEach((prompt, index) => {
         check.text(prompt, options.maxNewTokens, nameOf(index));
         const edits = [...options.edits ?? [], ...options.promptEdits?.[index] ?? []];

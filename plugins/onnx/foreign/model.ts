@@ -3,18 +3,15 @@ import { basename } from "node:path";
 import {
   canonicalJson,
   type Context,
-  type GenerateOptions,
   type Model,
   type ModelInfo,
-  type ScoreOptions,
   type ScoreRequest,
   type ScoreResult,
   sha256,
   UserError,
 } from "../../../core/mod.ts";
 import { nameOf } from "../batching.ts";
-import { textCheck } from "../checker.ts";
-import { refuseUnknown } from "../known_keys.ts";
+import { createTextChecker } from "../checker.ts";
 import type { SessionOptions } from "../session/session.ts";
 import { createTokenizer } from "../tokenizer.ts";
 import type { Checkpoint } from "../weights/types.ts";
@@ -120,16 +117,6 @@ async function gapOf(model: Model, box: BlackBox): Promise<number> {
   return worst;
 }
 
-const SCORE = ["edits", "skip", "tokenBudget"] satisfies (keyof ScoreOptions)[];
-const GENERATE = [
-  "maxNewTokens",
-  "edits",
-  "promptEdits",
-  "patch",
-  "stop",
-  "batch",
-] satisfies (keyof GenerateOptions)[];
-
 function boxModel(foreign: Foreign, box: BlackBox): Model {
   const { info, tokenizer, units } = describeBox(foreign), { vocab } = info;
   const refuse = (what: string) => (): never => {
@@ -137,40 +124,25 @@ function boxModel(foreign: Foreign, box: BlackBox): Model {
       `Cannot ${what} ${info.name}: it is a black box, wanted a model whose inside is known`,
     );
   };
-  const check = textCheck(info, tokenizer);
+  const check = createTextChecker(info, tokenizer);
   return {
     info,
     tokenizer,
     can: new Set(["logprobs", "generate"] as const),
     units,
     score(requests, options = {}) {
-      refuseUnknown(`score on ${info.name}`, options, SCORE);
+      check.scoreOptions(options);
       const { edits = [], skip } = options;
       if (edits.length > 0 || requests.some((request) => request.edits?.length)) refuse("edit")();
-      requests.forEach((request, index) => {
-        const name = nameOf(index, request);
-        check(request.prompt, 0, name);
-        for (const ids of request.continuations) {
-          if (ids.length === 0) {
-            throw new UserError(
-              `Cannot score ${name} on ${info.name}: a continuation is empty, wanted one token or more`,
-            );
-          }
-          check([...request.prompt, ...ids], -1, name);
-        }
-      });
+      requests.forEach((request, index) => void check.texts(request, index));
       return score(box, requests, skip);
     },
     async *generate(prompts, options) {
-      refuseUnknown(`generate on ${info.name}`, options, GENERATE);
+      check.generateOptions(options);
       const { maxNewTokens, stop, edits = [], patch, promptEdits = [] } = options;
-      if (!Number.isInteger(maxNewTokens) || maxNewTokens < 1) {
-        throw new UserError(
-          `Cannot generate on ${info.name}: maxNewTokens is ${maxNewTokens}, wanted a whole number from 1`,
-        );
-      }
+      check.counts(options);
       if (edits.length > 0 || patch || promptEdits.some((each) => each.length > 0)) refuse("edit")();
-      prompts.forEach((prompt, index) => check(prompt, maxNewTokens, nameOf(index)));
+      prompts.forEach((prompt, index) => check.text(prompt, maxNewTokens, nameOf(index)));
       const ends = new Set(stop ?? [...foreign.ends, ...tokenizer.eos === undefined ? [] : [tokenizer.eos]]);
       for (const [index, prompt] of prompts.entries()) {
         const tokens: number[] = [];
@@ -190,7 +162,7 @@ function boxModel(foreign: Foreign, box: BlackBox): Model {
     run: () => Promise.resolve().then(refuse("look into")),
     async logits(ids, { edits = [] } = {}) {
       if (edits.length > 0) refuse("edit")();
-      check(ids, 0, nameOf(0));
+      check.text(ids, 0, nameOf(0));
       return (await box.logits([ids]))[0]!.slice();
     },
     trainer: () => Promise.resolve().then(refuse("train")),

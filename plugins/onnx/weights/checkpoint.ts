@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { type Context, sha256, UserError } from "../../../core/mod.ts";
 import type { Architecture } from "../architectures/architecture.ts";
 import { findArchitecture } from "../architectures/mod.ts";
-import { type Hyperparameters, shapeOf } from "../architectures/shape.ts";
+import { shapeOf } from "../architectures/shape.ts";
 import { modelTypeOf, parseConfig } from "./config.ts";
 import { exists, hashFile, openFile, parseObject, readText, readTextIfAny } from "./file.ts";
 import { type GgufMetadata, readGguf } from "./gguf.ts";
@@ -81,7 +81,7 @@ async function inspectGguf(path: string, context: Context): Promise<Inspected> {
   const config = { ...written, ...longropeOf(written, named, gguf.metadata) };
   const sources = arrange(named.filter(({ name }) => name === ROPE_FACTORS || !isNoWeight(name)), {
     architecture,
-    shape: shapeAt(path, config, architecture),
+    shape: openingAt(path, () => shapeOf(config, architecture)),
     transposed: false,
   });
   const weightsHash = await hashFile(path, context);
@@ -89,13 +89,13 @@ async function inspectGguf(path: string, context: Context): Promise<Inspected> {
   return { info: { path, config, ...summary(sources), weightsHash, tokenizer }, sources, inPlace: false };
 }
 
-/** @throws {UserError} as shapeOf(), naming the path. */
-function shapeAt(path: string, config: ModelConfig, architecture: Architecture): Hyperparameters {
+/** Names the path in what a part of the model refuses, which knows of none: "Cannot build the model: ...". */
+export function openingAt<T>(path: string, build: () => T): T {
   try {
-    return shapeOf(config, architecture);
+    return build();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    throw new UserError(error.message.replace("Cannot build the model", `Cannot open ${path}`), {
+    throw new UserError(error.message.replace(/^Cannot build [^:]*/, `Cannot open ${path}`), {
       cause: error,
     });
   }
@@ -156,7 +156,7 @@ async function inspectFolder(path: string, context: Context): Promise<Inspected>
   );
   const config = parseConfig(fields, generation, { path: at("config.json"), rules: architecture.config });
   const files = weightFiles(path);
-  const shape = shapeAt(path, config, architecture);
+  const shape = openingAt(path, () => shapeOf(config, architecture));
   const sources = arrange(readShards(path, files), { architecture, shape, transposed: true });
   refuseUntied(sources, config, { path, architecture });
   const hashes: string[] = [];
