@@ -94,7 +94,8 @@ const largest = (values: ArrayLike<number>) =>
   Array.from(values, Math.abs).reduce((a, b) => Math.max(a, b), 0);
 
 /** All numbers are compared with the largest there. A row that no path of the model leads to is zero to the bit on both sides; zeros in another row,
- * where terms cancel, are compared as its other numbers are. */
+ * where terms cancel, are compared as its other numbers are.
+ * @returns the largest error beside the largest number */
 export function assertNear(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,
@@ -103,17 +104,20 @@ export function assertNear(
     readonly tolerance?: number;
     readonly columns?: number;
   },
-): void {
+): number {
   assertEquals(actual.length, expected.length, place);
   const size = largest(expected);
+  let worst = 0;
   for (let row = 0; row < expected.length; row += columns) {
     const isNothing = largest(Array.prototype.slice.call(expected, row, row + columns)) === 0;
     for (let i = row; i < row + columns; i++) {
       const error = Math.abs(actual[i]! - expected[i]!);
+      worst = Math.max(worst, error);
       assert(
         isNothing ? actual[i] === 0 : error < tolerance * size,
         `${place}, number ${i}: ${actual[i]} beside ${expected[i]}, the largest is ${size}`,
       );
     }
   }
+  return size === 0 ? 0 : worst / size;
 }

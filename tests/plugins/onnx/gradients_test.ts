@@ -14,6 +14,7 @@ import {
   requestOf,
   type Rows,
   type Stored,
+  TAP,
   tapsEdited,
 } from "./gradients_golden.ts";
 import { open } from "./open.ts";
@@ -25,6 +26,7 @@ const BATCHES = 1e-5;
 
 for (const name of [...MODELS, ...FAMILIES]) {
   const golden = goldenOf(name);
+  let worst = 0;
   for (const place of golden.cases) {
     Deno.test(`run() gives PyTorch's objective, activations and gradients of ${name}: ${place.name}`, async () => {
       await using model = await open(folder(name), tapsEdited(place));
@@ -48,14 +50,19 @@ for (const name of [...MODELS, ...FAMILIES]) {
           assert(expected || quantity === "activation", `${quantity} at ${tap} is not stored`);
           if (!expected) return;
           assertEquals(columns, expected.columns);
-          assertNear(values[i]!, expected.values, {
+          const error = assertNear(values[i]!, expected.values, {
             place: `${quantity} at ${tap} of sample ${i}`,
             columns,
           });
+          if (quantity === "gradient") worst = Math.max(worst, error);
         });
       }
     });
   }
+  Deno.test(`gradients of ${name} at every tap are within ${TAP} of the largest there`, () => {
+    console.log(`${name}: ${worst.toExponential(1)}`);
+    assert(worst > 0 && worst < TAP);
+  });
 }
 
 /** A quantity's raw numbers, from those stored. */
