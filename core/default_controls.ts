@@ -41,6 +41,7 @@ function defaultControls(
   const neutral = neutralOf(options.registry), scorer = genericOf(options.registry);
   const isReported = benchmarks.some(({ use }) => use === neutral?.name);
   if (treatment.steps.some(({ tune }) => tune)) return [{ use: "shuffled" }];
+  if (treatment.steps.some(({ open }) => open)) return [];
   const sites = sitesOf(treatment, options);
   return [
     { use: "random", match: "tap", sets: 200, stopAt: 10, exclude: false },

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { UserError } from "./error.ts";
 import { canonicalJson } from "./hash.ts";
+import { checkCurve, checkOpening, checkOrder, checkTraining } from "./matrix_checks.ts";
 import { Control, Curve, group, Name, order, Params, Score, type ScoreSet, Tune } from "./matrix_controls.ts";
 import { Gate, Hypothesis } from "./matrix_claims.ts";
 import { SITES } from "./model.ts";
@@ -66,14 +67,21 @@ const Step = z.strictObject({
   select: Select.optional(),
   edit: Edit.optional(),
   tune: Tune.optional(),
-}).refine((step) => Object.keys(step).length === 1, { error: "wanted one of score, select, edit and tune" })
-  .describe("Exactly one of score, select, edit and tune");
+  open: z.record(z.string(), z.json()).refine((params) => Object.keys(params).length > 0, {
+    error: "wanted one param at least",
+  }).optional().describe(
+    'Params of the backend with which the same model is opened in place of its own, such as {"precision": "int8"}',
+  ),
+}).refine((step) => Object.keys(step).length === 1, {
+  error: "wanted one of score, select, edit, tune and open",
+})
+  .describe("Exactly one of score, select, edit, tune and open");
 
 const Treatment = z.strictObject({
   name: Name,
   steps: z.array(Step).min(1),
   controls: z.array(Control).optional().describe(
-    "Default: random ones of the same taps, important ones, matched damage, identity; of a training shuffled answers; [] for none",
+    "Default: random ones of the same taps, important ones, matched damage, identity; of a training shuffled answers; of a model that is opened otherwise none, nothing being chosen there; [] for none",
   ),
   seeds: z.array(z.int()).min(1).optional().describe(
     "Of a training: how often, and from which seeds; default the matrix's seed alone. Intervals are over seeds and items both",
@@ -150,6 +158,7 @@ export function parseMatrix(text: string, path: string): MatrixFile {
   }
   for (const treatment of matrix.treatments) {
     checkTraining(treatment, task);
+    checkOpening(treatment, task);
     checkOrder(treatment, task);
     checkCurve(treatment, task);
     const controls = treatment.controls ?? [];
@@ -177,93 +186,6 @@ export function matrixJsonSchema(): string {
 /** The error about something that stands twice where once is wanted. */
 export function twice(task: string, what: string): UserError {
   return new UserError(`Cannot ${task}: ${what} stands twice, wanted once`);
-}
-
-/** Every score is selected from, every selection edited, and every edit has units. */
-function checkOrder({ name, steps }: TreatmentEntry, task: string): void {
-  const refuse = (state: string): never => {
-    throw new UserError(`Cannot ${task}: treatment ${JSON.stringify(name)}${state}`);
-  };
-  // Undefined, or whether a later step has used it, and whether an edit with units of its own came after it.
-  let score: { used: boolean } | undefined;
-  let selection: { used: boolean; passed?: boolean } | undefined;
-  const checkUsed = () => {
-    if (selection?.used === false) {
-      refuse(
-        selection.passed
-          ? ": the edit names units and a select precedes it, wanted one of the two"
-          : " selects units that nothing edits, wanted an edit without units",
-      );
-    }
-    if (score?.used === false) refuse(" scores units and selects none, wanted a select after the score");
-  };
-  for (const step of steps) {
-    if (step.score) {
-      checkUsed();
-      [score, selection] = [{ used: false }, undefined];
-    }
-    if (step.select) {
-      if (score === undefined) return refuse(" selects before anything is scored, wanted a score before it");
-      if (selection?.used === false) checkUsed();
-      score.used = true;
-      selection = { used: false };
-    }
-    if (step.edit?.units && selection) selection.passed = true;
-    if (step.edit && step.edit.units === undefined) {
-      if (selection === undefined) {
-        return refuse(' has an edit without units, wanted "units", or a score and a select before it');
-      }
-      selection.used = true;
-    }
-  }
-  checkUsed();
-}
-
-/** What trains edits no units, and only what trains has seeds. */
-function checkTraining({ name, steps, controls = [], curve, seeds }: TreatmentEntry, task: string): void {
-  const refuse = (state: string): never => {
-    throw new UserError(`Cannot ${task}: treatment ${JSON.stringify(name)} ${state}`);
-  };
-  const isTrained = steps.some(({ tune }) => tune);
-  const odd = controls.find(({ use }) =>
-    isTrained
-      ? !["shuffled", "otherTask", "tuned", "prompt"].includes(use)
-      : use === "shuffled" || use === "tuned"
-  );
-  if (odd) {
-    refuse(
-      isTrained
-        ? `trains, and its control ${odd.use} edits units, wanted shuffled, otherTask, tuned or prompt`
-        : `edits units, and its control ${odd.use} trains, wanted one that edits units too`,
-    );
-  }
-  if (!isTrained) {
-    if (seeds) refuse("has seeds and no tune step, wanted seeds of a training alone");
-    return;
-  }
-  if (steps.length > 1) refuse(`has a tune step among ${steps.length} steps, wanted it alone`);
-  if (curve) refuse("trains and has a curve, wanted one of edits");
-  const again = seeds?.find((seed, i) => seeds.indexOf(seed) !== i);
-  if (again !== undefined) refuse(`has the seed ${again} twice, wanted it once`);
-}
-
-/** Doses are of one list of units, each once. */
-function checkCurve({ name, steps, curve }: TreatmentEntry, task: string): void {
-  if (!curve) return;
-  const refuse = (state: string): never => {
-    throw new UserError(`Cannot ${task}: the curve of treatment ${JSON.stringify(name)} ${state}`);
-  };
-  const again = curve.at.find((dose, i) => curve.at.indexOf(dose) !== i);
-  if (again !== undefined) refuse(`has the dose ${again} twice, wanted it once`);
-  if (curve.scale === "log" && curve.at.length < 2) refuse("has one dose on a log scale, wanted two or more");
-  if (curve.over !== "units") return;
-  const lists = steps.filter(({ select, edit }) => select || edit?.units).length;
-  if (lists !== 1) refuse(`is over units of ${lists} lists, wanted one select or one list of units`);
-  const isFound = steps.some(({ select }) => select);
-  const odd = curve.at.find((dose) => !Number.isInteger(dose) && !(isFound && dose < 1));
-  if (odd !== undefined) {
-    refuse(`has the dose ${odd}, wanted whole numbers${isFound ? " or shares in (0, 1)" : ""}`);
-  }
 }
 
 /** Equal names are no way out: the cells would be the same. */

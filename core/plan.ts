@@ -1,9 +1,9 @@
 /** From a matrix to its cells and their keys; everything that can be wrong is found here, before any weight is opened. */
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 import type { Context } from "./context.ts";
 import type { Json } from "./evaluator.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
-import { type Located, locateParams } from "./hub/locate.ts";
+import type { Located } from "./hub/locate.ts";
 import { type HypothesesPlan, planHypotheses } from "./hypotheses.ts";
 import { isTreated } from "./arms.ts";
 import { withControls } from "./default_controls.ts";
@@ -24,12 +24,12 @@ import { checkControls } from "./plan_controls.ts";
 import { foundElsewhere, planProvenance } from "./plan_provenance.ts";
 import { type ModelScore, modelScore, type PlannedScore, planScores } from "./plan_scores.ts";
 import { armsPlanned, checkSelections, type PlannedArm } from "./plan_arms.ts";
+import { inspectModel, modelSpec, withOpenings } from "./plan_models.ts";
 import { type PlannedTreatment, planTreatments } from "./plan_treatments.ts";
 import { type ModelTraining, modelTrainings, withTrainings } from "./model_trainings.ts";
 import { planTunes } from "./plan_tunes.ts";
-import { lookUp, type Registry } from "./registry.ts";
+import type { Registry } from "./registry.ts";
 import type { ModelRecord, ProvenanceRecord, Results } from "./results.ts";
-import { parseWith } from "./schema.ts";
 
 export interface PlannedModel {
   readonly record: ModelRecord;
@@ -119,12 +119,12 @@ export async function planRun(file: MatrixFile, options: PlanOptions): Promise<P
     const named = armsPlanned(treatments, { model: model.inspected, seed: matrix.seed });
     const spec = modelSpec(model, engine);
     const trainings = modelTrainings(named, { model: model.inspected, spec });
-    const arms = withTrainings(named, trainings);
+    const arms = await withOpenings(withTrainings(named, trainings), { entry, treatments, options, model });
     distinct(arms.filter(isTreated), {
       task,
       kind: "treatment",
       label: (arm) => arm.treatment,
-      identity: (arm) => arm.done,
+      identity: ({ done, opened = model }) => plain({ done, model: opened.record.info.hash }),
     });
     const modelScores = [...scores.values()].map((score) =>
       modelScore(score, { model: model.inspected, spec, tokenBudget })
@@ -233,50 +233,12 @@ function specOf(
 ): Json {
   const { name, version, params, files, itemsHash } = benchmark.record;
   return plain({
-    ...modelSpec(model, engine),
+    ...modelSpec(arm.opened ?? model, engine),
     ...arm.done,
     benchmark: { name, version, params, files: files.map((file) => file.sha256), itemsHash },
     evaluator: benchmark.record.evaluator,
     tokenBudget,
   });
-}
-
-/** What decides the numbers of a model. */
-function modelSpec({ record }: Pick<PlannedModel, "record">, engine: Results["engine"]) {
-  return {
-    engine: { plumbline: engine.plumbline, runtime: engine.runtime },
-    backend: { name: record.use, version: record.version },
-    model: { ...record.info.hash },
-  };
-}
-
-async function inspectModel(
-  entry: MatrixSpec["models"][number],
-  { registry, context, path, ownModels, locate }: PlanOptions,
-): Promise<Omit<PlannedModel, "arms" | "scores" | "growths" | "trainings">> {
-  const backendEntry = lookUp(registry.backends, entry.use, "backend");
-  const read = (given: unknown): unknown =>
-    parseWith(backendEntry.params, given, `read params of model ${entry.use}`);
-  read(entry.params);
-  const hub = locateParams(entry.params, locate);
-  const params = read(hub.here);
-  const own: Context = ownModels ? context : { ...context, baseDir: dirname(path) };
-  const backend: ModelBackend<unknown> = await backendEntry.load();
-  const inspected = await backend.inspect(params, own);
-  // A snapshot's folder is called by its commit, which is no name for people.
-  const info = { ...inspected.info, name: hub.label ?? inspected.info.name };
-  return {
-    record: {
-      label: entry.name ?? info.name,
-      use: entry.use,
-      version: backendEntry.version,
-      params: plain(read(hub.pinned)),
-      info,
-    },
-    inspected: { info, units: (tap) => inspected.units(tap), tokenizer: inspected.tokenizer },
-    open: (options) => backend.open(params, options, own),
-    ...(backend.countTokens && { countTokens: (...args) => backend.countTokens!(...args) }),
-  };
 }
 
 /** Data of another version is used, but not silently. */

@@ -4,12 +4,12 @@ import { type ControlSet, controlSets } from "./controls.ts";
 import { UserError } from "./error.ts";
 import type { Json } from "./evaluator.ts";
 import type { SelectSpec } from "./matrix.ts";
-import type { Model } from "./model.ts";
+import type { Model, OpenOptions } from "./model.ts";
 import { plain } from "./plan_benchmarks.ts";
 import type { PlannedScore } from "./plan_scores.ts";
 import type { PlannedTreatment } from "./plan_treatments.ts";
 import { type Training, tunedArms } from "./plan_tunes.ts";
-import { UNTOUCHED } from "./results.ts";
+import { type ModelRecord, UNTOUCHED } from "./results.ts";
 import type { UnitScores } from "./scorer.ts";
 import { selectUnits } from "./select.ts";
 
@@ -19,6 +19,14 @@ export interface PlannedArm extends ArmName {
   readonly done: { readonly [key: string]: Json };
   /** What the model is trained by first. */
   readonly training?: Training;
+  /** The model as it is opened for this arm, where that is not its own way. */
+  readonly opened?: Opened;
+}
+
+/** A model opened with other params. */
+export interface Opened {
+  readonly record: ModelRecord;
+  open(options: OpenOptions): Promise<Model>;
 }
 
 export interface ArmOptions {
@@ -39,6 +47,7 @@ export function armsFound(treatments: readonly PlannedTreatment[], options: ArmO
   const arms = treatments.flatMap((treatment): Arm[] => {
     const { tune } = treatment;
     if (tune) return tunedArms({ ...treatment, tune }).map((arm) => ({ ...arm, edits: [], units: 0 }));
+    if (treatment.open) return openedArms(treatment).map((arm) => ({ ...arm, edits: [], units: 0 }));
     return naming({ ...treatment, model }, () =>
       armsOf(stepsFound(treatment, options), {
         treatment: treatment.name,
@@ -151,6 +160,7 @@ export function armsPlanned(
     ...given([]),
     ...treatments.flatMap((treatment): PlannedArm[] => {
       if (treatment.tune) return tunedArms({ ...treatment, tune: treatment.tune });
+      if (treatment.open) return openedArms(treatment);
       checkStrengths(treatment);
       const arms = armsByMethod(treatment, options.seed);
       if (treatment.selections.length > 0) return arms;
@@ -158,6 +168,19 @@ export function armsPlanned(
       const controls = treatment.controls.filter(({ use }) => use !== "scored" && use !== "matchedDamage");
       const known = new Map(given([{ ...treatment, controls }]).slice(1).map((arm) => [arm.arm, arm]));
       return arms.map((arm) => known.get(arm.arm) ?? arm);
+    }),
+  ];
+}
+
+/** The model opened otherwise, and controls that edit nothing. */
+function openedArms({ name, controls }: Pick<PlannedTreatment, "name" | "controls">): PlannedArm[] {
+  const own = { treatment: name, done: doneBy({ edits: [] }, {}) };
+  return [
+    { ...own, arm: "treated", control: undefined },
+    ...controlSets(controls).flatMap(({ arm, label, control }): PlannedArm[] => {
+      if (control.use !== "prompt") throw new Error(`control ${control.use} of ${name} draws units`);
+      const { text: prompt } = control;
+      return [{ ...own, arm, control: label, prompt, done: doneBy({}, { prompt }) }];
     }),
   ];
 }

@@ -49,6 +49,8 @@ export interface PlannedTreatment {
   /** Of the training; one at least. */
   readonly seeds: readonly number[];
   readonly curve: CurveSpec | undefined;
+  /** Params with which the model is opened in place of its own. */
+  readonly open: { readonly [param: string]: Json } | undefined;
   readonly edits: readonly PlannedEdit[];
   /** In the order of the steps; none where all units are given. */
   readonly selections: readonly Selection[];
@@ -100,7 +102,8 @@ function planTreatment(
     made.push(...tune.units.madeOf ?? [undefined]);
     if (tune.units.foundOn) foundOn.push(tune.units.foundOn);
   }
-  const record = steps.map(({ score, select, edit, tune }, i) => {
+  const record = steps.map(({ score, select, edit, tune, open }, i) => {
+    if (open) return { open };
     if (tune) return { tune: tuneRecord(tune) };
     if (score) {
       scored = scores.get(scoreName(score, selectsAfter(steps, i)));
@@ -144,6 +147,7 @@ function planTreatment(
     ),
     seeds: seeds ?? [seed],
     curve,
+    open: steps.flatMap(({ open }) => open ?? [])[0] as PlannedTreatment["open"],
     edits,
     selections,
     madeOf: made,

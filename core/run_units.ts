@@ -76,7 +76,7 @@ export async function growSets(planned: PlannedModel, options: GrowSetsOptions):
 }
 
 /** @throws {UserError} when the model's files changed between planning and opening. */
-export function checkSame({ record }: PlannedModel, model: Model): void {
+export function checkSame({ record }: Pick<PlannedModel, "record">, model: Model): void {
   if (JSON.stringify(record.info.hash) === JSON.stringify(model.info.hash)) return;
   throw new UserError(
     `Cannot open model ${record.label}: its files changed during the run, wanted them to stay`,

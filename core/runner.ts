@@ -142,10 +142,16 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
     });
     tally.growing.elapsedMs += context.now() - beforeGrowth;
     const arms = armsOfModel(planned, plan, store);
-    // A trained model is opened once.
-    const folderOf = ({ arm }: PlannedCell) => arm.training && training.folders.get(arm.training);
-    for (const [folder, cells] of Map.groupBy(mine, folderOf)) {
-      await using own = folder === undefined ? undefined : await model.adapted(folder);
+    // A trained model is opened once, and so is one that is opened otherwise.
+    const otherOf = ({ arm }: PlannedCell) =>
+      arm.opened ?? (arm.training && training.folders.get(arm.training));
+    for (const [other, cells] of Map.groupBy(mine, otherOf)) {
+      await using own = other === undefined
+        ? undefined
+        : typeof other === "string"
+        ? await model.adapted(other)
+        : await other.open({ taps: [] });
+      if (own && typeof other === "object") checkSame(other, own);
       for (const cell of cells) {
         if (store.isComplete(cell.key)) continue;
         if (!stopping.isWanted(cell)) {

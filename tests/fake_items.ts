@@ -4,7 +4,11 @@ import { fakeBackend, type FakeLog } from "./fake_model.ts";
 import { testContext } from "./support.ts";
 
 export const openFake = (log?: FakeLog): Promise<Model> =>
-  fakeBackend(log).open({ weights: "w", delayMs: 0, contextLength: 64 }, { taps: [] }, testContext());
+  fakeBackend(log).open(
+    { weights: "w", delayMs: 0, contextLength: 64, coarse: false },
+    { taps: [] },
+    testContext(),
+  );
 
 export interface ItemOptions {
   /** Number of the first item. */

@@ -28,6 +28,8 @@ const Params = z.strictObject({
   weights: z.string().default("w"),
   delayMs: z.number().default(0),
   contextLength: z.int().default(64),
+  /** Another way to compute the same model: some answers are others. */
+  coarse: z.boolean().default(false),
 });
 export type FakeParams = z.output<typeof Params>;
 
@@ -56,8 +58,9 @@ const tokenizer: Tokenizer = {
   },
 };
 
-function infoOf({ weights, contextLength }: FakeParams): ModelInfo {
-  const hash = { weights: sha256(weights), tokenizer: sha256("t"), chatTemplate: "", config: sha256("c") };
+function infoOf({ weights, contextLength, coarse }: FakeParams): ModelInfo {
+  const config = sha256(coarse ? "coarse" : "c");
+  const hash = { weights: sha256(weights), tokenizer: sha256("t"), chatTemplate: "", config };
   return {
     name: `fake-${weights}`,
     architecture: "fake",
@@ -77,8 +80,12 @@ function isHit(prompt: readonly number[], edits: readonly Edit[]): boolean {
   );
 }
 
-function answer({ prompt, continuations }: ScoreRequest, edits: readonly Edit[]): ScoreResult {
-  const hit = isHit(prompt, edits);
+function answer(
+  { prompt, continuations }: ScoreRequest,
+  edits: readonly Edit[],
+  coarse: boolean,
+): ScoreResult {
+  const hit = isHit(prompt, edits) || (coarse && parseInt(sha256(`${prompt}/coarse`).slice(0, 2), 16) < 128);
   const chance = (salt: string) => parseInt(sha256(`${prompt}/${salt}`).slice(0, 8), 16) / 2 ** 32;
   const logprobs = continuations.map((_, i) => -1 - chance(`${hit}/${i}`));
   // Right (option 0) in four of five, unless the unit is edited.
@@ -105,7 +112,7 @@ export function fakeBackend(log: FakeLog = { opened: [], batches: [] }): ModelBa
             if (params.delayMs > 0) await new Promise((done) => setTimeout(done, params.delayMs));
             context.signal.throwIfAborted();
             log.batches.push({ edits, indices });
-            const results = indices.map((i) => answer(requests[i] as ScoreRequest, edits));
+            const results = indices.map((i) => answer(requests[i] as ScoreRequest, edits, params.coarse));
             yield { indices, results, tokens: 10 * indices.length };
           }
         },

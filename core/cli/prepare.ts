@@ -41,6 +41,7 @@ export const MATRIX_FLAGS: readonly Flag[] = [
     about: "also load this plugin or benchmark; may be given several times",
   },
   { name: "device", value: "NAME", about: "where models are computed: cpu, webgpu or cuda (cpu)" },
+  { name: "precision", value: "NAME", about: "of products by weights: float32, split or int8 (float32)" },
   { name: "threads", value: "N", about: "threads of the runtime (its own choice)" },
   { name: "tokens", value: "N", about: "padded tokens in a batch at most (2048)" },
 ];
@@ -83,16 +84,15 @@ export async function planOf(args: Arguments, context: Context, own: OwnMatrix =
   const data = args.value("data") ?? (isHubName(matrix.data ?? "") ? matrix.data : undefined);
   const registry = await loadRegistry(env.PROJECT, args.values("plugin").map(env.userPath));
   const { limit, tokenBudget } = numbersOf(args);
-  const device = args.value("device");
+  const [device, precision] = [args.value("device"), args.value("precision")];
+  const given = { ...(device !== undefined && { device }), ...(precision !== undefined && { precision }) };
   const models = model === undefined
     ? matrix.models
     : [{ use: matrix.models[0]!.use, params: { path: model } }];
   return await planRun(
     {
       ...matrix,
-      models: device === undefined
-        ? models
-        : models.map((each) => ({ ...each, params: { ...each.params as object, device } })),
+      models: models.map((each) => ({ ...each, params: { ...each.params as object, ...given } })),
     },
     {
       registry,

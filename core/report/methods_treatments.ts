@@ -7,9 +7,16 @@ import { count, counted, paramsText, shortHash } from "./format.ts";
 export function treatmentSentences(results: Results): string[] {
   const treated = results.treatments.filter(({ name }) => name !== UNTOUCHED);
   const found = foundIn(results);
-  return treated.flatMap(({ name, arms, controls, trained }) => {
+  return treated.flatMap(({ name, steps, arms, controls, trained }) => {
     if (!results.cells.some(({ treatment }) => treatment === name)) {
       return [`Treatment ${name} was run on no model: none reached its gate.`];
+    }
+    const [opened] = openingsOf(steps);
+    if (opened) {
+      return [
+        `Treatment ${name} opens the model with ${paramsText(opened)} in place of its own params.`,
+        controlsSentence(results, name, controls),
+      ];
     }
     if (trained) return [...trainingSentences(name, trained), controlsSentence(results, name, controls)];
     const mine = arms.filter(({ arm }) => arm === "treated");
@@ -29,6 +36,12 @@ export function treatmentSentences(results: Results): string[] {
       controlsSentence(results, name, controls),
     ];
   });
+}
+
+/** Params of open steps. */
+function openingsOf(steps: Json): readonly Json[] {
+  const list = Array.isArray(steps) ? steps as readonly { readonly open?: Json }[] : [];
+  return list.flatMap(({ open }) => open === undefined ? [] : [open]);
 }
 
 /** The same for all arms of a treatment on one model, but for seed, answers and what came of it. */

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { definePlugin } from "../../core/mod.ts";
 import { DEVICES } from "./session/door.ts";
+import { PRECISIONS } from "./weights/slices.ts";
 
 export default definePlugin({
   name: "onnx",
@@ -19,6 +20,7 @@ export default definePlugin({
       path: z.string().min(1),
       packed: z.boolean().optional(),
       device: z.enum(DEVICES).optional(),
+      precision: z.enum(PRECISIONS).optional(),
     }),
     load: async () => (await import("./model.ts")).backend,
   }],

@@ -1,25 +1,21 @@
 /** The white-box backend: a checkpoint, its graph, a session, behind the contract of core/model.ts. */
-import { basename, resolve } from "node:path";
+import { resolve } from "node:path";
 import {
-  canonicalJson,
   type Context,
   type Edit,
   type GenerateOptions,
   type Model,
   type ModelBackend,
-  type ModelInfo,
   type OpenOptions,
   type ScoreOptions,
   type ScoreRequest,
-  sha256,
-  type Tokenizer,
   UserError,
 } from "../../core/mod.ts";
-import { findArchitecture } from "./architectures/mod.ts";
 import { rotariesOf } from "./architectures/rope.ts";
-import { type Hyperparameters, shapeOf, unitsOf } from "./architectures/shape.ts";
+import type { Hyperparameters } from "./architectures/shape.ts";
 import { nameOf, run } from "./batching.ts";
 import { createChecker } from "./checker.ts";
+import { architectureOf, describe, type Description, type OnnxParams, refuseSlices } from "./describe.ts";
 import { feedsOf } from "./feeds.ts";
 import { foreignFile, inspectForeign } from "./foreign/checkpoint.ts";
 import { describeBox, openForeign } from "./foreign/model.ts";
@@ -31,28 +27,17 @@ import { patchOf, registerSource } from "./patch.ts";
 import { createRunner } from "./run/runner.ts";
 import { refuseNonFinite } from "./non_finite.ts";
 import { countTokens, ints, score, scoringSpec } from "./score.ts";
-import type { Device } from "./session/door.ts";
 import { openSession, type SessionOptions } from "./session/session.ts";
-import { createTokenizer } from "./tokenizer.ts";
 import { adaptedInfo, openDelta } from "./train/delta.ts";
 import { mergeDelta } from "./train/merge.ts";
 import { createTrainer } from "./train/trainer.ts";
 import { inspectCheckpoint, openCheckpoint, openingAt } from "./weights/checkpoint.ts";
-import type { Checkpoint, CheckpointInfo, ModelConfig } from "./weights/types.ts";
-
-/** Params of the backend `onnx`. */
-export interface OnnxParams {
-  /** A folder with config.json, tokenizer.json and *.safetensors, or one .gguf file. */
-  readonly path: string;
-  /** Whether sessions keep the weights packed for speed, a second copy in memory; default true. */
-  readonly packed?: boolean | undefined;
-  /** Where graphs are computed; default "cpu". */
-  readonly device?: Device | undefined;
-}
+import type { Checkpoint, CheckpointInfo } from "./weights/types.ts";
 
 export const backend: ModelBackend<OnnxParams> = {
   async inspect(params, context) {
     const path = resolve(context.baseDir, params.path), foreign = foreignFile(path);
+    refuseSlices(params, foreign);
     if (foreign) {
       const found = await inspectForeign(foreign, context), { white } = found;
       return white.missing === undefined ? describe(white.info, params) : describeBox(found);
@@ -98,45 +83,6 @@ function refuseUnread({ path, shapes, config }: CheckpointInfo, read: ReadonlySe
   );
 }
 
-const architectureOf = ({ config, path }: CheckpointInfo) => findArchitecture(config.model_type, path);
-
-interface Description {
-  readonly info: ModelInfo;
-  /** As deltas know it: a delta of one device is one of any. */
-  readonly trained: ModelInfo;
-  readonly tokenizer: Tokenizer;
-  readonly shape: Hyperparameters;
-  readonly units: Model["units"];
-}
-
-function describe(
-  checkpoint: CheckpointInfo,
-  { packed = true, device = "cpu" }: Pick<OnnxParams, "packed" | "device">,
-): Description {
-  const shape = shapeOf(checkpoint.config, architectureOf(checkpoint));
-  const { tokenizer, hash, chatTemplateHash } = createTokenizer(checkpoint.tokenizer, checkpoint.path);
-  const info: ModelInfo = {
-    name: basename(checkpoint.path),
-    architecture: checkpoint.config.model_type,
-    parameters: checkpoint.parameters,
-    layers: shape.layers,
-    contextLength: shape.context,
-    vocab: shape.vocab,
-    hash: {
-      weights: checkpoint.weightsHash,
-      tokenizer: hash,
-      chatTemplate: chatTemplateHash,
-      // Products of packed weights and of unpacked ones round differently, by some 1e-6 of a logit, those of another device more.
-      config: configHash(checkpoint, { ...(!packed && { packed }), ...(device !== "cpu" && { device }) }),
-    },
-  };
-  const trained = { ...info, hash: { ...info.hash, config: configHash(checkpoint, {}) } };
-  return { info, trained, tokenizer, shape, units: (tap) => unitsOf(shape, tap) };
-}
-
-const configHash = ({ config }: CheckpointInfo, more: object) =>
-  sha256(canonicalJson({ ...withoutTextIds(config), ...more }));
-
 /** Tables of angles. @throws {UserError} for a rule of scaling that is not known, naming the path. */
 function rotariesAt(
   { path, ropeFactors }: CheckpointInfo & Pick<Checkpoint, "ropeFactors">,
@@ -145,20 +91,14 @@ function rotariesAt(
   return openingAt(path, () => rotariesOf(shape, ropeFactors));
 }
 
-/** What decides a logit; which tokens begin and end a text does not. */
-function withoutTextIds(
-  { bos_token_id: _, eos_token_id: __, ...config }: ModelConfig,
-): Omit<ModelConfig, "bos_token_id" | "eos_token_id"> {
-  return config;
-}
-
 async function openModel(params: OnnxParams, options: OpenOptions, context: Context): Promise<Model> {
   const path = resolve(context.baseDir, params.path), foreign = foreignFile(path);
-  const session = sessionOf(params, context);
+  const session = sessionOf(params, context), { precision } = params;
+  refuseSlices(params, foreign);
   if (session.device !== "cpu") await tryDevice(session);
   const make = (checkpoint: Checkpoint) =>
     createModel(checkpoint, describe(checkpoint, params), { params, options, context });
-  if (!foreign) return make(await openCheckpoint(path, context));
+  if (!foreign) return make(await openCheckpoint(path, context, precision));
   return openForeign(await inspectForeign(foreign, context), make, { context, session });
 }
 
@@ -186,7 +126,8 @@ function createModel(checkpoint: Checkpoint, described: Description, opening: Op
   const architecture = architectureOf(checkpoint);
   // A tensor that is missing, or that has no place, is found now.
   const drawn = drawGraph(architecture, checkpoint, { kind: "score", edits: options.taps });
-  refuseUnread(checkpoint, new Set(drawn.weights.map(({ name }) => name)));
+  const parts = (name: string) => name.replace(/\.(slices|scales)$/, "");
+  refuseUnread(checkpoint, new Set(drawn.weights.map(({ name }) => checkpoint.sliced ? parts(name) : name)));
   const session = sessionOf(params, context);
   const engineOptions = {
     name: info.name,
@@ -207,7 +148,17 @@ function createModel(checkpoint: Checkpoint, described: Description, opening: Op
   const model: Model = {
     info,
     tokenizer,
-    can: new Set(["logprobs", "edit", "generate", "observe", "gradient", "train"] as const),
+    // What is trained begins at float32 weights.
+    can: new Set(
+      [
+        "logprobs",
+        "edit",
+        "generate",
+        "observe",
+        "gradient",
+        ...checkpoint.sliced ? [] : ["train" as const],
+      ] as const,
+    ),
     units,
     score(requests: readonly ScoreRequest[], options: ScoreOptions = {}) {
       const common = options.edits ?? [];

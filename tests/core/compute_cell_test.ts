@@ -163,6 +163,23 @@ Deno.test("a text before every prompt reaches what is written after it", async (
   assertEquals(calls[0]!.options.edits, []);
 });
 
+Deno.test("a model that is opened otherwise may have a prompt as its control, which is run on the model's own way", async () => {
+  const coarse = { name: "coarse", steps: [{ open: { coarse: true } }] };
+  const planned = await plan({
+    treatments: [{ ...coarse, controls: [{ use: "prompt", text: "Think." }] }],
+  });
+  assertEquals(
+    planned.cells.map(({ arm }) => [arm.treatment, arm.arm, arm.opened !== undefined, arm.prompt]),
+    [
+      ["untouched", "treated", false, undefined],
+      ["coarse", "treated", true, undefined],
+      ["coarse", "prompt only", false, "Think."],
+    ],
+  );
+  const { store } = await finish(planned);
+  assertEquals(planned.cells.map(({ key }) => store.isComplete(key)), [true, true, true]);
+});
+
 Deno.test("how much may be written is part of a cell's key, and has to fit the model with the prompt", async () => {
   const keysFor = async (maxNewTokens: number) =>
     (await plan({ benchmarks: [{ use: "sayings", params: { maxNewTokens } }] })).cells.map(({ key }) => key);

@@ -130,7 +130,7 @@ Deno.test("parseMatrix() refuses a step of no kind or of two, and a top that is 
   for (const step of [{}, { ...SCORE, ...SELECT }]) {
     assertEquals(
       message(() => parse(steps(step))),
-      `${start} wanted one of score, select, edit and tune at treatments[0].steps[0]`,
+      `${start} wanted one of score, select, edit, tune and open at treatments[0].steps[0]`,
     );
   }
   assertEquals(
@@ -240,6 +240,37 @@ Deno.test("parseMatrix() refuses a training that does anything else, and seeds o
   }
   const [read] = parse({ treatments: [{ name: "taught", steps: [tune], seeds: [3, 1] }] }).treatments;
   assertEquals(read?.seeds, [3, 1]);
+});
+
+Deno.test("parseMatrix() refuses an open step that does anything else, or nothing", () => {
+  const open = { open: { precision: "int8" } };
+  const given = { edit: { use: "mute", units: [{ tap: "embed", index: 0 }] } };
+  const cases: [Record<string, unknown>, string][] = [
+    [{ steps: [open, given] }, "has an open step among 2 steps, wanted it alone"],
+    [{ steps: [open], seeds: [0] }, "has seeds and no tune step, wanted seeds of a training alone"],
+    [
+      { steps: [open], curve: { over: "strength", at: [1, 2] } },
+      "opens the model otherwise and has a curve, wanted one of edits",
+    ],
+    [
+      { steps: [open], controls: [{ use: "identity" }] },
+      "opens the model otherwise, and its control identity edits units or trains, wanted prompt",
+    ],
+    [
+      { steps: [open], controls: [{ use: "shuffled" }] },
+      "opens the model otherwise, and its control shuffled edits units or trains, wanted prompt",
+    ],
+  ];
+  for (const [change, state] of cases) {
+    assertEquals(
+      message(() => parse({ treatments: [{ name: "coarse", ...change }] })),
+      `Cannot read matrix demo.json: treatment "coarse" ${state}`,
+    );
+  }
+  assertEquals(
+    message(() => parse(steps({ open: {} }))),
+    "Cannot read matrix demo.json: wanted one param at least at treatments[0].steps[0].open",
+  );
 });
 
 Deno.test("parseMatrix() refuses what stands twice", () => {

@@ -11,7 +11,15 @@ import type { Architecture } from "./architecture.ts";
 import { type After, drawLayer, type Flow, type Flowing } from "./layer.ts";
 import { atRows, type DecoderSpec, spread } from "./rows.ts";
 import { type Hyperparameters, shapeOf } from "./shape.ts";
-import { drawEmbedding, drawNorm, factors, type Norm, type Reading, weightReader } from "./weights.ts";
+import {
+  drawBackThrough,
+  drawEmbedding,
+  drawNorm,
+  factors,
+  type Norm,
+  type Reading,
+  weightReader,
+} from "./weights.ts";
 
 /** A decoder drawn up to its last residual; what is read of it is drawn by others. */
 export interface Drawing {
@@ -24,11 +32,12 @@ export interface Drawing {
   readonly finalNorm: Norm;
   /** Norms of what blocks write, by the tap of that. */
   readonly after: ReadonlyMap<Tap, { readonly norm: Norm; readonly factor: Value }>;
-  /** Weights that readouts need: [vocab, width], and by layer [width, heads * headDim]. */
+  /** The output matrix, [vocab, width]. */
   readonly unembed: Value;
   /** Low-rank update of the output matrix. */
   readonly unembedUpdate?: { readonly adapter: Adapter; readonly down: Value; readonly up: Value };
-  readonly attentionOut: readonly Value[];
+  /** Directions in what attention writes, [rows, width], as directions in its heads' outputs, [rows, heads * headDim]. */
+  readonly beforeAttentionOut: (at: string, layer: number, direction: Value) => Value;
   /** Token ids, [batch, tokens]; their embeddings, where these come in. */
   readonly ids: Value;
   /** Draws the residual after the last layer at the rows that logits are read of, [rows, width]. */
@@ -72,15 +81,8 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
   ]) as Flowing;
   let flow: Flow = { x: tap("embed", x), positions, masks };
   const after: After = new Map();
-  const attentionOut: Value[] = [];
   for (let layer = 0; layer < shape.layers; layer++) {
     flow = drawLayer({ ...reading, tap, tables, layer, after }, flow);
-    attentionOut.push(
-      weight(
-        `${architecture.layer(layer)}${architecture.attentionOut}.weight`,
-        shape.projections["attn.out"],
-      ),
-    );
   }
   const head = architecture.unembed.replace(/\.weight$/, ""), adapter = checkpoint.adapters?.get(head);
   return {
@@ -103,7 +105,13 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
         },
       }
       : {}),
-    attentionOut,
+    beforeAttentionOut: (at, layer, direction) =>
+      drawBackThrough(reading, {
+        at,
+        direction,
+        name: `${architecture.layer(layer)}${architecture.attentionOut}.weight`,
+        shape: shape.projections["attn.out"],
+      }),
   };
 }
 

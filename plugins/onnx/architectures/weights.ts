@@ -77,11 +77,12 @@ export function project(
   const biased = architecture.biased?.includes(site) ??
     (site.startsWith("attn.") ? attention_bias : mlp_bias);
   const adapter = checkpoint.adapters?.get(prefix);
-  // FusedMatMul reads [out, in] as stored; a MatMul behind a Transpose would keep a second copy of the weight.
-  const product = b.node("FusedMatMul", biased || adapter ? `${at}.product` : at, [
+  const product = drawProduct({ b, weight, checkpoint }, {
+    at: biased || adapter ? `${at}.product` : at,
     x,
-    weight(`${prefix}.weight`, [rows, columns]),
-  ], { transB: 1n });
+    name: `${prefix}.weight`,
+    shape: [rows, columns],
+  });
   const whole = biased
     ? b.node("Add", adapter ? `${at}.biased` : at, [product, weight(`${prefix}.bias`, [rows])])
     : product;
@@ -91,6 +92,42 @@ export function project(
     : x;
   const update = lowRank(b, at, { x: seen, adapter, ...factors(weight, { prefix, adapter, rows, columns }) });
   return b.node("Add", at, [whole, update.product]);
+}
+
+/** x W^T, by the weight in whatever form it is there. */
+function drawProduct(
+  { b, weight, checkpoint: { sliced } }: Pick<Reading, "b" | "weight" | "checkpoint">,
+  { at, x, name, shape }: {
+    readonly at: string;
+    readonly x: Value;
+    readonly name: string;
+    readonly shape: readonly [number, number];
+  },
+): Value {
+  const found = sliced?.get(name);
+  // FusedMatMul reads [out, in] as stored; a MatMul behind a Transpose would keep a second copy of the weight.
+  if (!found) return b.node("FusedMatMul", at, [x, weight(name, shape)], { transB: 1n });
+  return b.node("SlicedMatMul", at, [x, b.weight(found.slices), b.weight(found.scales)], {
+    count: BigInt(found.count),
+  });
+}
+
+/** direction W, [rows, in], of directions [rows, out]. */
+export function drawBackThrough(
+  { b, weight, checkpoint: { sliced } }: Pick<Reading, "b" | "weight" | "checkpoint">,
+  { at, direction, name, shape }: {
+    readonly at: string;
+    readonly direction: Value;
+    readonly name: string;
+    readonly shape: readonly [number, number];
+  },
+): Value {
+  const found = sliced?.get(name);
+  if (!found) return b.node("FusedMatMul", at, [direction, weight(name, shape)]);
+  const turned = b.node("SlicedWeight", `${at}.weight`, [b.weight(found.slices), b.weight(found.scales)], {
+    count: BigInt(found.count),
+  });
+  return b.node("FusedMatMul", at, [direction, turned], { transB: 1n });
 }
 
 /** The factors of a low-rank update, in PEFT's names. */

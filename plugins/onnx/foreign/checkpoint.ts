@@ -149,5 +149,5 @@ export async function openWhite(
   { info, sources }: Exclude<Foreign["white"], { readonly missing: string }>,
   context: Context,
 ): Promise<Checkpoint> {
-  return { ...info, tensors: tensorsOf(await widen(sources, info.weightsHash, context)) };
+  return { ...info, tensors: tensorsOf(await widen(sources, info, context)) };
 }

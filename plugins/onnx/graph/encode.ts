@@ -7,14 +7,20 @@ import {
   TensorProto_DataLocation,
   TensorProto_DataType,
 } from "onnx-buf";
-import { type Attribute, type Constant, type Graph, type Node, type Value, type Weight } from "./graph.ts";
-import { OPS } from "./ops/mod.ts";
+import { type Attribute, type Graph, type Value, type Weight } from "./graph.ts";
+import { lower, type RuntimeNode, type RuntimeTable } from "./lower.ts";
 
-const TYPES = { float32: TensorProto_DataType.FLOAT, int64: TensorProto_DataType.INT64 } as const;
+const TYPES = {
+  float32: TensorProto_DataType.FLOAT,
+  int64: TensorProto_DataType.INT64,
+  int8: TensorProto_DataType.INT8,
+  uint8: TensorProto_DataType.UINT8,
+} as const;
 
 /** Serialises for ONNX Runtime: IR 10, opset 21, com.microsoft 1. External locations are real paths without their first slash,
  * for a session whose external data folder is "/". */
 export function encode(graph: Graph): Uint8Array {
+  const { nodes, tables } = lower(graph);
   return toBinary(
     ModelProtoSchema,
     create(ModelProtoSchema, {
@@ -25,8 +31,8 @@ export function encode(graph: Graph): Uint8Array {
         name: "model",
         input: graph.inputs.map(port),
         output: graph.outputs.map(port),
-        node: graph.nodes.map(node),
-        initializer: [...graph.constants.map(constant), ...graph.weights.map(weight)],
+        node: nodes.map(node),
+        initializer: [...[...graph.constants, ...tables].map(table), ...graph.weights.map(weight)],
       },
     }),
   );
@@ -47,13 +53,13 @@ function port({ name, dtype, shape }: Value) {
   };
 }
 
-function node({ op, name, inputs, outputs, attributes }: Node) {
+function node({ op, domain, name, inputs, outputs, attributes }: RuntimeNode) {
   return {
     name,
     opType: op,
-    domain: OPS[op].domain,
-    input: inputs.map((value) => value?.name ?? ""),
-    output: outputs.map((value) => value.name),
+    domain,
+    input: [...inputs],
+    output: [...outputs],
     attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
   };
 }
@@ -67,15 +73,16 @@ function attribute(name: string, value: Attribute): MessageInitShape<typeof Attr
   return { name, type: AttributeProto_AttributeType.INTS, ints: [...value] };
 }
 
-function constant({ name, dtype, shape, data }: Constant) {
+function table({ name, shape, data }: RuntimeTable) {
   const rawData = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-  return { name, dataType: TYPES[dtype], dims: shape.map(BigInt), rawData };
+  const type = data instanceof Float32Array ? "float32" : data instanceof Uint8Array ? "uint8" : "int64";
+  return { name, dataType: TYPES[type], dims: shape.map(BigInt), rawData };
 }
 
-function weight({ name, ref }: Weight) {
+function weight({ name, dtype, ref }: Weight) {
   return {
     name,
-    dataType: TYPES.float32,
+    dataType: TYPES[dtype],
     dims: ref.shape.map(BigInt),
     dataLocation: TensorProto_DataLocation.EXTERNAL,
     externalData: [

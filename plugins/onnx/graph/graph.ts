@@ -2,7 +2,7 @@
 import type { TensorRef } from "../weights/types.ts";
 import { type OpName, OPS } from "./ops/mod.ts";
 
-export type DType = "float32" | "int64";
+export type DType = "float32" | "int64" | "int8";
 
 /** A size, or the name of one that differs from call to call. "batch?" is 1 or what "batch" is. */
 export type Dim = number | string;
@@ -37,7 +37,7 @@ export interface Constant extends Value {
   readonly data: BigInt64Array | Float32Array;
 }
 
-/** A parameter: float32 values that the runtime maps from their file. */
+/** A parameter: values that the runtime maps from their file. */
 export interface Weight extends Value {
   readonly ref: TensorRef;
 }
@@ -124,7 +124,7 @@ export function createBuilder(): Builder {
     weight(ref) {
       const known = weights.get(ref.name);
       if (known) return known;
-      const weight: Weight = { name: ref.name, dtype: "float32", shape: ref.shape, ref };
+      const weight: Weight = { name: ref.name, dtype: ref.dtype ?? "float32", shape: ref.shape, ref };
       weights.set(ref.name, weight);
       return weight;
     },

@@ -127,7 +127,7 @@ function drawDirect(drawing: Drawing, { drawn, direction: last }: {
   readonly drawn: Drawn;
   readonly direction: Value;
 }): void {
-  const { b, shape, taps, attentionOut, after } = drawing, name = outputOf(drawn), { tap } = drawn;
+  const { b, shape, taps, beforeAttentionOut, after } = drawing, name = outputOf(drawn), { tap } = drawn;
   const rows = b.node("Gather", `${name}.rows`, [flatten(b, `${name}.flat`, taps.get(tap)!), rowsRead(b)]);
   const isHead = tap.endsWith(".attn.head");
   const through = after.get(isHead ? tap.replace("attn.head", "attn.out") as Tap : tap);
@@ -136,10 +136,9 @@ function drawDirect(drawing: Drawing, { drawn, direction: last }: {
     b.output(b.node("Mul", name, [rows, direction]));
     return;
   }
-  const weight = attentionOut[Number(tap.split(".")[1])]!;
   const product = b.node("Mul", `${name}.product`, [
     rows,
-    b.node("FusedMatMul", `${name}.direction`, [direction, weight]),
+    beforeAttentionOut(`${name}.direction`, Number(tap.split(".")[1]), direction),
   ]);
   const apart = b.reshape(`${name}.apart`, product, ["rows", shape.heads, shape.headDim]);
   b.output(b.node("ReduceSum", name, [apart, b.ints([-1])], { keepdims: 0n }));

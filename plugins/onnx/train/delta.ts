@@ -130,7 +130,7 @@ export async function openDelta(folder: string, host: DeltaHost): Promise<OpenDe
     return { hash, manifest, checkpoint: { ...checkpoint, tensors, embedding } };
   }
   for (const { name, shape } of refs.values()) {
-    const own = checkpoint.tensors.get(name)?.shape.join();
+    const own = checkpoint.shapes.get(name)?.join();
     if (own !== shape.join()) {
       throw new UserError(
         `Cannot ${task}: its tensor ${name} is [${shape.join(", ")}], wanted ${
@@ -139,10 +139,16 @@ export async function openDelta(folder: string, host: DeltaHost): Promise<OpenDe
       );
     }
   }
+  return { hash, manifest, checkpoint: withTensors(checkpoint, refs) };
+}
+
+/** Whole weights in place of the model's, whatever form these have. */
+function withTensors(checkpoint: Checkpoint, refs: ReadonlyMap<string, TensorRef>): Checkpoint {
+  const { tensors, sliced } = checkpoint;
   return {
-    hash,
-    manifest,
-    checkpoint: { ...checkpoint, tensors: new Map([...checkpoint.tensors, ...refs]) },
+    ...checkpoint,
+    tensors: new Map([...tensors, ...refs]),
+    ...(sliced && { sliced: new Map([...sliced].filter(([name]) => !refs.has(name))) }),
   };
 }
 
@@ -215,7 +221,9 @@ async function openAdapter(
   const config = readAdapterConfig(readText(join(folder, PEFT_CONFIG)), join(folder, PEFT_CONFIG), turned);
   using file = openFile(path);
   const stored = readSafetensors(file), sha = await hashFile(path, context);
-  const mapped = stored.every(({ type }) => type === "F32") ? stored : await widen(stored, sha, context);
+  const mapped = stored.every(({ type }) => type === "F32")
+    ? stored
+    : await widen(stored, { weightsHash: sha }, context);
   const modules = new Map(modulesOf(architecture, shape).map((module) => [module.name, module.shape]));
   const factors = new Map<string, TensorRef>(), adapted = new Set<string>();
   for (const tensor of mapped.flatMap((each) => factorsApart(each, { architecture, shape }))) {

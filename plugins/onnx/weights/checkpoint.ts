@@ -17,9 +17,10 @@ import {
   ROPE_FACTORS,
   type SourceTensor,
 } from "./gguf_names.ts";
-import { arrange } from "./layout.ts";
+import { arrange, matricesOf } from "./layout.ts";
 import { product, readSafetensors, type StoredTensor } from "./safetensors.ts";
-import type { Checkpoint, CheckpointInfo, ModelConfig, TensorRef, TokenizerSource } from "./types.ts";
+import { type Precision, scalesOf, SLICES, slicesOf } from "./slices.ts";
+import type { Checkpoint, CheckpointInfo, ModelConfig, Sliced, TensorRef, TokenizerSource } from "./types.ts";
 import { readFloats, widen } from "./widen.ts";
 
 /** Hyperparameters, shapes and hashes; no weight is widened.
@@ -28,23 +29,42 @@ export async function inspectCheckpoint(path: string, context: Context): Promise
   return (await inspect(path, context)).info;
 }
 
-/** A checkpoint with tensors that can be mapped: float32 safetensors stay where they are, all else is widened into the cache, once.
+/** A checkpoint with tensors that can be mapped: float32 safetensors stay where they are, all else is widened into the cache, once. Where it is
+ * not to be computed in float32, the projections' matrices are there as slices alone.
  * @throws {UserError} as inspectCheckpoint, and on a full disk. */
-export async function openCheckpoint(path: string, context: Context): Promise<Checkpoint> {
+export async function openCheckpoint(
+  path: string,
+  context: Context,
+  precision: Precision = "float32",
+): Promise<Checkpoint> {
   const { info, sources, inPlace } = await inspect(path, context);
-  const stored = inPlace ? sources : await widen(sources, info.weightsHash, context);
   const factors = sources.find(({ name }) => name === ROPE_FACTORS);
-  return {
-    ...info,
-    tensors: tensorsOf(stored),
-    ...(factors ? { ropeFactors: readAll(factors) } : {}),
-  };
+  const common = { ...info, ...(factors ? { ropeFactors: readAll(factors) } : {}) };
+  if (precision === "float32") {
+    return { ...common, tensors: tensorsOf(inPlace ? sources : await widen(sources, info, context)) };
+  }
+  const sliced = matricesOf(findArchitecture(info.config.model_type, path), info.config.num_hidden_layers);
+  const isSliced = ({ name }: SourceTensor) => sliced.has(name);
+  const made = await widen(inPlace ? sources.filter(isSliced) : sources, {
+    weightsHash: info.weightsHash,
+    sliced,
+    precision,
+  }, context);
+  const tensors = tensorsOf([...inPlace ? sources.filter((each) => !isSliced(each)) : [], ...made]);
+  const slices = [...sliced].flatMap((name): [string, Sliced][] => {
+    const slices = tensors.get(slicesOf(name)), scales = tensors.get(scalesOf(name));
+    return slices && scales ? [[name, { slices, scales, count: SLICES[precision] }]] : [];
+  });
+  return { ...common, tensors, sliced: new Map(slices) };
 }
 
 /** By name. */
 export function tensorsOf(stored: readonly StoredTensor[]): ReadonlyMap<string, TensorRef> {
   return new Map(
-    stored.map(({ name, shape, file, offset, length }) => [name, { name, shape, file, offset, length }]),
+    stored.map(({ name, shape, file, offset, length, type }) => [
+      name,
+      { name, shape, file, offset, length, ...(type === "I8" ? { dtype: "int8" as const } : {}) },
+    ]),
   );
 }
 

@@ -33,6 +33,17 @@ export function modulesBySite(
   return new Map(sites.flatMap(([site, name]) => name === undefined ? [] : [[site, name]]));
 }
 
+/** Names of the matrices of all projections in layers. */
+export function matricesOf(architecture: Architecture, layers: number): ReadonlySet<string> {
+  const modules = [...modulesBySite(architecture).values()];
+  return new Set(
+    Array.from(
+      { length: layers },
+      (_, layer) => modules.map((module) => `${architecture.layer(layer)}${module}.weight`),
+    ).flat(),
+  );
+}
+
 /** @param transposed whether weights that the family stores [in, out] come so; a GGUF has turned them
  * @throws {UserError} for a packed tensor that has not the rows of its parts. */
 export function arrange(

@@ -7,8 +7,9 @@
 import { UserError } from "../../../core/mod.ts";
 import { parseObject, type SourceFile } from "./file.ts";
 
-/** Bytes a number of each dtype that can be read. */
+/** Bytes a number of each dtype that can be read, and of those that a file of the cache may have. */
 const DTYPE_BYTES: Readonly<Record<string, number>> = { F32: 4, F16: 2, BF16: 2 };
+const CACHE_BYTES: Readonly<Record<string, number>> = { F32: 4, I8: 1 };
 /** The reference reader's limit. */
 const HEADER_CAP = 100_000_000;
 
@@ -26,6 +27,15 @@ export interface StoredTensor {
 
 /** Tensors in the order of their bytes. @throws {UserError} naming file and tensor when anything is not as the format says. */
 export function readSafetensors(file: SourceFile): StoredTensor[] {
+  return readTensors(file, DTYPE_BYTES);
+}
+
+/** The same of a file that was written here, which may have int8. */
+export function readCached(file: SourceFile): StoredTensor[] {
+  return readTensors(file, CACHE_BYTES);
+}
+
+function readTensors(file: SourceFile, bytes: Readonly<Record<string, number>>): StoredTensor[] {
   const text = readSafetensorsHeader(file);
   const header = parseObject(text, `the header of ${file.path}`);
   const entries = Object.entries(header).filter(([name]) => name !== "__metadata__");
@@ -34,22 +44,23 @@ export function readSafetensors(file: SourceFile): StoredTensor[] {
     throw new UserError(`Cannot read ${file.path}: a tensor is named twice, wanted each name once`);
   }
   const start = 8 + new TextEncoder().encode(text).length;
-  const tensors = entries.map(([name, entry]) => readEntry({ file, start, name }, entry));
+  const tensors = entries.map(([name, entry]) => readEntry({ file, start, name, bytes }, entry));
   tensors.sort((a, b) => a.offset - b.offset || a.length - b.length);
   checkLayout(file, start, tensors);
   return tensors;
 }
 
-/** The JSON of a header for float32 tensors laid one after another, padded so that data begin on a multiple of 64 bytes. */
+/** The JSON of a header for tensors laid one after another, float32 where no type is said, padded so that data begin on a multiple of 64
+ * bytes. */
 export function writeSafetensorsHeader(
-  tensors: readonly Pick<StoredTensor, "name" | "shape">[],
+  tensors: readonly (Pick<StoredTensor, "name" | "shape"> & { readonly type?: string })[],
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array {
   const header: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
   let offset = 0;
-  for (const { name, shape } of tensors) {
-    const end = offset + 4 * product(shape);
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, end] };
+  for (const { name, shape, type = "F32" } of tensors) {
+    const end = offset + CACHE_BYTES[type]! * product(shape);
+    header[name] = { dtype: type, shape, data_offsets: [offset, end] };
     offset = end;
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
@@ -88,13 +99,20 @@ export function readSafetensorsHeader(file: SourceFile): string {
   }
 }
 
-function readEntry(at: { file: SourceFile; start: number; name: string }, entry: unknown): StoredTensor {
-  const { file, start, name } = at;
+function readEntry(
+  { file, start, name, bytes }: {
+    readonly file: SourceFile;
+    readonly start: number;
+    readonly name: string;
+    readonly bytes: Readonly<Record<string, number>>;
+  },
+  entry: unknown,
+): StoredTensor {
   const fail = (state: string, wanted: string) =>
     new UserError(`Cannot read tensor ${name} of ${file.path}: ${state}, wanted ${wanted}`);
   const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>;
-  const size = typeof dtype === "string" ? DTYPE_BYTES[dtype] : undefined;
-  if (size === undefined) throw fail(`its dtype is ${dtype}`, Object.keys(DTYPE_BYTES).join(", "));
+  const size = typeof dtype === "string" ? bytes[dtype] : undefined;
+  if (size === undefined) throw fail(`its dtype is ${dtype}`, Object.keys(bytes).join(", "));
   if (!isCounts(shape)) throw fail(`its shape is ${JSON.stringify(shape)}`, "a list of whole numbers");
   if (!isCounts(offsets) || offsets.length !== 2) {
     throw fail(`its data_offsets are ${JSON.stringify(offsets)}`, "two whole numbers");

@@ -1,15 +1,17 @@
 /** A checkpoint as named, lazy tensors in Hugging Face's names, whatever its format on disk. */
 import type { GgufMetadata } from "./gguf.ts";
 
-/** Where a tensor lies: float32, little-endian, row-major, ready to be ONNX external data. */
+/** Where a tensor lies: little-endian, row-major, ready to be ONNX external data. */
 export interface TensorRef {
   readonly name: string;
+  /** Default "float32". */
+  readonly dtype?: "int8";
   readonly shape: readonly number[];
   /** Absolute path, links resolved. */
   readonly file: string;
   /** Bytes from the start of the file. */
   readonly offset: number;
-  /** Bytes: 4 a number. */
+  /** Bytes: 4 a number, of int8 one. */
   readonly length: number;
 }
 
@@ -85,9 +87,20 @@ export interface Adapter {
   readonly scale: number;
 }
 
+/** A matrix of a projection as int8 slices (slices.ts). */
+export interface Sliced {
+  /** [in, count * out]. */
+  readonly slices: TensorRef;
+  /** [count * out], float32. */
+  readonly scales: TensorRef;
+  readonly count: number;
+}
+
 /** A checkpoint whose tensors can be mapped. */
 export interface Checkpoint extends CheckpointInfo {
   readonly tensors: ReadonlyMap<string, TensorRef>;
+  /** By its name, what is there as slices in place of a tensor. */
+  readonly sliced?: ReadonlyMap<string, Sliced>;
   /** By the module's name, "model.layers.0.self_attn.q_proj"; its factors are the tensors MODULE.lora_A.weight, [rank, in], and
    * MODULE.lora_B.weight, [out, rank]. */
   readonly adapters?: ReadonlyMap<string, Adapter>;

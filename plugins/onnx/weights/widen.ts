@@ -1,7 +1,7 @@
 /**
- * Widens weights to float32 once, into a safetensors file of the cache.
+ * Widens weights to float32 once, into a safetensors file of the cache; some of them to int8 slices (slices.ts).
  *
- * Streams: memory stays at two buffers of a few MB whatever the model's size. The file appears under its name only when it is
+ * Streams: memory stays at two buffers of a few MB whatever the model's size, of slices at one matrix. The file appears under its name only when it is
  * whole; a lock keeps two processes from writing it at once.
  */
 import { join } from "node:path";
@@ -10,27 +10,47 @@ import { CODECS } from "./dequantize.ts";
 import { CHUNK_BYTES, exists, openFile, type SourceFile, yieldTo } from "./file.ts";
 import type { SourceTensor } from "./gguf_names.ts";
 import { turnedRows } from "./layout.ts";
-import { product, readSafetensors, type StoredTensor, writeSafetensorsHeader } from "./safetensors.ts";
+import { product, readCached, type StoredTensor, writeSafetensorsHeader } from "./safetensors.ts";
+import { scalesOf, type SlicedPrecision, sliceMatrix, SLICES, slicesOf } from "./slices.ts";
 
 /** Raised whenever the same source would be widened to other bytes. */
-const CONVERTER_VERSION = 1;
+const CONVERTER_VERSION = 1, SLICER_VERSION = 1;
+
+/** What becomes of sources. */
+export interface Widening {
+  /** Of all weights of the model, in hex. */
+  readonly weightsHash: string;
+  /** Names of matrices that become slices; default none. */
+  readonly sliced?: ReadonlySet<string>;
+  readonly precision?: SlicedPrecision;
+}
+
+/** A source and the tensors that are written of it. */
+interface Written {
+  readonly source: SourceTensor;
+  readonly tensors: readonly (Pick<StoredTensor, "name" | "shape"> & { readonly type: "F32" | "I8" })[];
+  /** Of slices, how many. */
+  readonly count?: number;
+}
 
 /** Tensors of the widened file, made now if the cache does not have it.
  * @throws {UserError} on a full disk or a cache that cannot be written. */
 export async function widen(
-  sources: readonly SourceTensor[],
-  weightsHash: string,
+  given: readonly SourceTensor[],
+  widening: Widening,
   context: Context,
 ): Promise<readonly StoredTensor[]> {
-  const folder = join(context.cacheDir, "weights");
-  const path = join(folder, `${sha256(`${weightsHash} ${CONVERTER_VERSION}`)}.safetensors`);
+  const folder = join(context.cacheDir, "weights"), { weightsHash, precision } = widening;
+  const version = precision ? `${CONVERTER_VERSION} ${precision} ${SLICER_VERSION}` : `${CONVERTER_VERSION}`;
+  const path = join(folder, `${sha256(`${weightsHash} ${version}`)}.safetensors`);
+  const sources = given.map((source) => writtenOf(source, widening));
   const found = readWidened(path, sources);
   if (found) return found;
   try {
     Deno.mkdirSync(folder, { recursive: true });
     using lock = Deno.openSync(`${path}.lock`, { create: true, write: true });
     await lock.lock(true);
-    return readWidened(path, sources) ?? await write(path, sources, context);
+    return readWidened(path, sources) ?? await write(path, sources, { context, precision });
   } catch (cause) {
     const state = cannotWrite(cause);
     if (!state) throw cause;
@@ -39,22 +59,38 @@ export async function widen(
   }
 }
 
+function writtenOf(source: SourceTensor, { sliced, precision }: Widening): Written {
+  const { name, shape } = source;
+  if (!precision || !sliced?.has(name)) return { source, tensors: [{ name, shape, type: "F32" }] };
+  const [out, inner] = shape as [number, number], count = SLICES[precision];
+  return {
+    source,
+    count,
+    tensors: [
+      { name: slicesOf(name), shape: [inner, count * out], type: "I8" },
+      { name: scalesOf(name), shape: [count * out], type: "F32" },
+    ],
+  };
+}
+
 async function write(
   path: string,
-  sources: readonly SourceTensor[],
-  context: Context,
+  sources: readonly Written[],
+  { context, precision }: { readonly context: Context; readonly precision: SlicedPrecision | undefined },
 ): Promise<StoredTensor[]> {
-  const stored = sources.reduce((sum, { length }) => sum + length, 0);
+  const stored = sources.reduce((sum, { source }) => sum + source.length, 0);
+  const work = precision ? "Slicing" : "Widening",
+    made = precision ? `int8 slices (${precision})` : "float32";
   context.log(
-    `Widening ${megabytes(stored)} of ${mainType(sources)} weights to ${
+    `${work} ${megabytes(stored)} of ${mainType(sources)} weights to ${
       megabytes(widenedBytes(sources))
-    } of float32 in the cache, once`,
+    } of ${made} in the cache, once`,
   );
   const partial = `${path}.tmp`;
   try {
     {
       using out = Deno.openSync(partial, { create: true, write: true, truncate: true });
-      writeAll(out, writeSafetensorsHeader(sources));
+      writeAll(out, writeSafetensorsHeader(sources.flatMap(({ tensors }) => tensors)));
       await writeTensors(out, sources, context.signal);
     }
     Deno.renameSync(partial, path);
@@ -69,19 +105,32 @@ async function write(
 
 async function writeTensors(
   out: Deno.FsFile,
-  sources: readonly SourceTensor[],
+  sources: readonly Written[],
   signal: AbortSignal,
 ): Promise<void> {
   using files = new DisposableStack();
   const open = new Map<string, SourceFile>();
-  for (const source of sources) {
+  for (const { source, count } of sources) {
     const file = open.get(source.file) ?? files.use(openFile(source.file));
     open.set(source.file, file);
-    for (const numbers of readFloats(source, file)) {
+    for (const numbers of count ? slicedParts(source, file, count) : readFloats(source, file)) {
       await yieldTo(signal);
       writeAll(out, new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength));
     }
   }
+}
+
+/** A matrix' slices, then their scales. */
+function* slicedParts(source: SourceTensor, file: SourceFile, count: number) {
+  const values = new Float32Array(product(source.shape));
+  let at = 0;
+  for (const part of readFloats(source, file)) {
+    values.set(part, at);
+    at += part.length;
+  }
+  const { slices, scales } = sliceMatrix(values, source.shape as [number, number], count);
+  yield slices;
+  yield scales;
 }
 
 /** The tensor's numbers in Hugging Face's order, a chunk at a time; a chunk is valid until the next one is asked for. */
@@ -150,14 +199,14 @@ function reorder(bytes: Uint8Array, unitBytes: number, order: readonly number[])
 }
 
 /** Tensors of a widened file that is there and whole. */
-function readWidened(path: string, sources: readonly SourceTensor[]): StoredTensor[] | undefined {
+function readWidened(path: string, sources: readonly Written[]): StoredTensor[] | undefined {
   if (!exists(path)) return undefined;
   try {
     using file = openFile(path);
-    const tensors = readSafetensors(file);
-    const shapes = new Map(tensors.map(({ name, shape }) => [name, shape.join()]));
-    const same = sources.length === tensors.length &&
-      sources.every(({ name, shape }) => shapes.get(name) === shape.join());
+    const tensors = readCached(file), wanted = sources.flatMap((source) => source.tensors);
+    const shapes = new Map(tensors.map(({ name, shape, type }) => [name, `${type} ${shape.join()}`]));
+    const same = wanted.length === tensors.length &&
+      wanted.every(({ name, shape, type }) => shapes.get(name) === `${type} ${shape.join()}`);
     return same ? tensors : undefined;
   } catch (error) {
     if (error instanceof UserError) return undefined; // A broken file of the cache is made anew.
@@ -179,14 +228,15 @@ function cannotWrite(error: unknown): string | undefined {
   return undefined;
 }
 
-function widenedBytes(sources: readonly SourceTensor[]): number {
-  return sources.reduce((sum, { shape }) => sum + 4 * product(shape), 0);
+function widenedBytes(sources: readonly Written[]): number {
+  return sources.flatMap(({ tensors }) => tensors)
+    .reduce((sum, { shape, type }) => sum + (type === "I8" ? 1 : 4) * product(shape), 0);
 }
 
 /** The type that holds most bytes. */
-function mainType(sources: readonly SourceTensor[]): string {
+function mainType(sources: readonly Written[]): string {
   const bytes = new Map<string, number>();
-  for (const { type, length } of sources) bytes.set(type, (bytes.get(type) ?? 0) + length);
+  for (const { source: { type, length } } of sources) bytes.set(type, (bytes.get(type) ?? 0) + length);
   return [...bytes].toSorted((a, b) => b[1] - a[1])[0]?.[0] ?? "no";
 }
 

@@ -6,6 +6,7 @@ import type { AnyOp } from "./op.ts";
 import { PRODUCTS } from "./products.ts";
 import { REDUCTIONS } from "./reductions.ts";
 import { SHAPES } from "./shapes.ts";
+import { SLICED } from "./sliced.ts";
 
 export type { OpName };
 export const OPS: Readonly<Record<OpName, AnyOp>> = {
@@ -14,4 +15,5 @@ export const OPS: Readonly<Record<OpName, AnyOp>> = {
   ...PRODUCTS,
   ...REDUCTIONS,
   ...SHAPES,
+  ...SLICED,
 };

@@ -23,6 +23,8 @@ export type OpName =
   | "Shape"
   | "Sigmoid"
   | "SimplifiedLayerNormalization"
+  | "SlicedMatMul"
+  | "SlicedWeight"
   | "Softmax"
   | "Sqrt"
   | "Sub"

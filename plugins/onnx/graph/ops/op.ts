@@ -36,8 +36,8 @@ export interface Emit {
 }
 
 export interface Op<I extends Inputs> {
-  /** "" is ONNX's own. */
-  readonly domain: "" | "com.microsoft";
+  /** "" is ONNX's own; "plumbline" is what lower.ts draws with the runtime's ops. */
+  readonly domain: "" | "com.microsoft" | "plumbline";
   /** @throws {Error} that names the place when the inputs do not fit together. */
   infer(inputs: I, attributes: Attributes, at: string): readonly Inferred[];
   evaluate(inputs: Tensors<I>, attributes: Attributes): readonly Tensor[];

@@ -1,0 +1,97 @@
+/** The models of a matrix: inspected, and as the treatments open them. */
+import { dirname } from "node:path";
+import type { Context } from "./context.ts";
+import { UserError } from "./error.ts";
+import { locateParams } from "./hub/locate.ts";
+import type { MatrixSpec } from "./matrix.ts";
+import type { ModelBackend } from "./model.ts";
+import type { PlannedModel, PlanOptions } from "./plan.ts";
+import type { Opened, PlannedArm } from "./plan_arms.ts";
+import { plain } from "./plan_benchmarks.ts";
+import type { PlannedTreatment } from "./plan_treatments.ts";
+import { lookUp } from "./registry.ts";
+import type { Results } from "./results.ts";
+import { parseWith } from "./schema.ts";
+
+/** What decides the numbers of a model. */
+export function modelSpec({ record }: Pick<PlannedModel, "record">, engine: Results["engine"]) {
+  return {
+    engine: { plumbline: engine.plumbline, runtime: engine.runtime },
+    backend: { name: record.use, version: record.version },
+    model: { ...record.info.hash },
+  };
+}
+
+export async function inspectModel(
+  entry: MatrixSpec["models"][number],
+  { registry, context, path, ownModels, locate }: PlanOptions,
+): Promise<Omit<PlannedModel, "arms" | "scores" | "growths" | "trainings">> {
+  const backendEntry = lookUp(registry.backends, entry.use, "backend");
+  const read = (given: unknown): unknown =>
+    parseWith(backendEntry.params, given, `read params of model ${entry.use}`);
+  read(entry.params);
+  const hub = locateParams(entry.params, locate);
+  const params = read(hub.here);
+  const own: Context = ownModels ? context : { ...context, baseDir: dirname(path) };
+  const backend: ModelBackend<unknown> = await backendEntry.load();
+  const inspected = await backend.inspect(params, own);
+  // A snapshot's folder is called by its commit, which is no name for people.
+  const info = { ...inspected.info, name: hub.label ?? inspected.info.name };
+  return {
+    record: {
+      label: entry.name ?? info.name,
+      use: entry.use,
+      version: backendEntry.version,
+      params: plain(read(hub.pinned)),
+      info,
+    },
+    inspected: { info, units: (tap) => inspected.units(tap), tokenizer: inspected.tokenizer },
+    open: (options) => backend.open(params, options, own),
+    ...(backend.countTokens && { countTokens: (...args) => backend.countTokens!(...args) }),
+  };
+}
+
+/**
+ * Arms with the model that each is run on, where that is opened otherwise: a cell of it is the same as if the matrix had named it.
+ *
+ * @throws {UserError} naming the treatment, for params that the backend does not know and a model that is another one.
+ */
+export async function withOpenings(
+  arms: readonly PlannedArm[],
+  { entry, treatments, options, model }: {
+    readonly entry: MatrixSpec["models"][number];
+    readonly treatments: readonly PlannedTreatment[];
+    readonly options: PlanOptions;
+    readonly model: Pick<PlannedModel, "record">;
+  },
+): Promise<PlannedArm[]> {
+  const openings = new Map<string, Opened>();
+  for (const { name, open } of treatments) {
+    if (!open) continue;
+    const refuse = (state: string, cause?: unknown) => {
+      throw new UserError(`Cannot open ${model.record.label} under ${JSON.stringify(name)}: ${state}`, {
+        cause,
+      });
+    };
+    try {
+      const opened = await inspectModel({
+        ...entry,
+        params: { ...entry.params, ...open as typeof entry.params },
+      }, options);
+      const { info: { hash } } = opened.record, own = model.record.info.hash;
+      if (hash.weights !== own.weights || hash.tokenizer !== own.tokenizer) {
+        refuse("it is another model then, wanted params that say how, and not which");
+      }
+      openings.set(name, opened);
+    } catch (cause) {
+      if (cause instanceof UserError && !cause.message.startsWith("Cannot open")) {
+        refuse(cause.message, cause);
+      }
+      throw cause;
+    }
+  }
+  return arms.map((arm) => {
+    const opened = arm.control === undefined && openings.get(arm.treatment);
+    return opened ? { ...arm, opened } : arm;
+  });
+}

@@ -1,0 +1,93 @@
+/** Products of float32 rows by weights that are held as int8 slices (weights/slices.ts). The runtime has no such ops: lower.ts draws them with its own. */
+import { INPUT_RESIDUE, INPUT_STEPS } from "../../weights/slices.ts";
+import type { Value } from "../graph.ts";
+import type { OpName } from "./names.ts";
+import { type AnyOp, op, size, type Tensor } from "./op.ts";
+
+type Weight = readonly [slices: Value, scales: Value];
+
+/** [in, count * out] of int8 with as many scales. */
+function sizesOf([slices, scales]: Weight, count: number, at: string): readonly [number, number] {
+  const [inner, width] = slices.shape as readonly [number, number];
+  if (slices.dtype !== "int8" || scales.shape.join() !== `${width}` || width % count !== 0) {
+    throw new Error(`Cannot draw ${at}: slices are [${inner}, ${width}] and scales [${scales.shape.join()}]`);
+  }
+  return [inner, width / count];
+}
+
+/** W^T, [in, out]: all slices of a number added up. */
+function whole(slices: Tensor, scales: Tensor, count: number): Tensor {
+  const [inner, width] = slices.dims as [number, number], out = width / count;
+  const data = new Float64Array(inner * out);
+  for (let k = 0; k < inner; k++) {
+    for (let j = 0; j < width; j++) data[k * out + j % out]! += slices.data[k * width + j]! * scales.data[j]!;
+  }
+  return { dims: [inner, out], data };
+}
+
+/** Half to even, as the runtime rounds. */
+function roundEven(x: number): number {
+  const down = Math.floor(x), rest = x - down;
+  return rest === 0.5 ? down + Math.abs(down % 2) : Math.round(x);
+}
+
+/** x [rows, inner] as its slices say: each row by a scale of its own. */
+function sliceRows(x: Float64Array, inner: number, count: number): Float64Array {
+  const seen = new Float64Array(x.length);
+  for (let from = 0; from < x.length; from += inner) {
+    const row = x.subarray(from, from + inner);
+    const scale = row.reduce((top, value) => Math.max(top, Math.abs(value)), 0) / INPUT_STEPS;
+    if (scale === 0) continue;
+    row.forEach((value, k) => {
+      const high = roundEven(value / scale);
+      const residue = count === 2 ? roundEven((value / scale - high) * INPUT_RESIDUE) / INPUT_RESIDUE : 0;
+      seen[from + k] = (high + residue) * scale;
+    });
+  }
+  return seen;
+}
+
+const countOf = (attributes: Readonly<Record<string, unknown>>) => Number(attributes["count"]);
+
+export const SLICED = {
+  /**
+   * x W^T of x [..., in], each row of x in as many slices as the weight has; whole numbers are multiplied exactly, every slice by every slice.
+   * With x = s (h + r / 254), h and r whole numbers in -127 ... 127, s = max |x| / 127 of its row.
+   *
+   * Its gradient is that of a product by the weight itself: a step function has none, and what the rounding of x does is noise.
+   */
+  SlicedMatMul: op<readonly [x: Value, ...Weight]>({
+    domain: "plumbline",
+    infer([x, ...weight], attributes, at) {
+      const [inner, out] = sizesOf(weight, countOf(attributes), at);
+      if (x.shape.at(-1) !== inner) {
+        throw new Error(`Cannot draw ${at}: inner sizes are ${x.shape.at(-1)} and ${inner}`);
+      }
+      return [{ dtype: "float32", shape: [...x.shape.slice(0, -1), out] }];
+    },
+    evaluate([x, slices, scales], attributes) {
+      const count = countOf(attributes), { data: w, dims: [inner, out] } = whole(slices, scales, count);
+      const seen = sliceRows(x.data, inner!, count), rows = size(x.dims.slice(0, -1));
+      const data = new Float64Array(rows * out!);
+      for (let i = 0; i < rows; i++) {
+        for (let k = 0; k < inner!; k++) {
+          for (let j = 0; j < out!; j++) data[i * out! + j]! += seen[i * inner! + k]! * w[k * out! + j]!;
+        }
+      }
+      return [{ dims: [...x.dims.slice(0, -1), out!], data }];
+    },
+    vjp({ inputs: [, slices, scales], cotangent, attributes, emit }) {
+      const weight = emit("SlicedWeight", [slices, scales], attributes);
+      return [emit("FusedMatMul", [cotangent, weight], { transB: 1n }), undefined, undefined];
+    },
+  }),
+  /** W^T in float32, [in, out]. */
+  SlicedWeight: op<Weight>({
+    domain: "plumbline",
+    infer: (weight, attributes, at) => [{
+      dtype: "float32",
+      shape: sizesOf(weight, countOf(attributes), at),
+    }],
+    evaluate: ([slices, scales], attributes) => [whole(slices, scales, countOf(attributes))],
+  }),
+} satisfies Partial<Record<OpName, AnyOp>>;

@@ -1,0 +1,66 @@
+/**
+ * Weights as int8 slices: of each column of a product (an output of the projection) the nearest multiple of its scale, and for `split` the
+ * rest of it in steps 128 times as small.
+ *
+ *   W[n, k] ~ scale[n] (high[k, n] + residue[k, n] / 128),   scale[n] = max_k |W[n, k]| / 64,   high and residue whole numbers in -64 ... 64
+ *
+ * 64 and not 127: without AVX-512 VNNI the runtime's products add pairs in 16 bits, which 2 * 255 * 64 = 32,640 fits into and 2 * 255 * 127 does
+ * not. So every machine gives the same whole numbers. An int32 sum holds 131,000 products of 255 * 64.
+ *
+ * Splitting a matrix so that products of the parts are exact is Ozaki et al.'s (Numerical Algorithms 59, 2012, section 3), with floats in
+ * place of int8.
+ */
+
+/** How weights of projections are held, and what their products are made of. "float32" is the reference. "split": two slices, 2 bytes a
+ * weight, products near float32's (some 2e-4). "int8": one slice, a byte a weight, for screening (some 3e-2). */
+export const PRECISIONS = ["float32", "split", "int8"] as const;
+export type Precision = typeof PRECISIONS[number];
+export type SlicedPrecision = Exclude<Precision, "float32">;
+export const SLICES: Readonly<Record<SlicedPrecision, number>> = { split: 2, int8: 1 };
+
+/** Largest whole number of a slice of weights, and how many steps of the residue are one of the high slice. */
+export const WEIGHT_STEPS = 64, WEIGHT_RESIDUE = 128;
+/** The same of what is multiplied by them: int8 around 128 in uint8, which sums in pairs with 64 without overflow. */
+export const INPUT_STEPS = 127, INPUT_RESIDUE = 254;
+
+/** Columns that are turned at once: their rows are read side by side while a cache line of each is at hand. */
+const BLOCK = 64;
+
+export interface SlicedMatrix {
+  /** [in, slices * out]: of each input the high slice of all outputs, then the residue. */
+  readonly slices: Int8Array<ArrayBuffer>;
+  /** [slices * out]: scale, then scale / 128. */
+  readonly scales: Float32Array<ArrayBuffer>;
+}
+
+/** Slices of a weight [out, in]. @param count of slices: 1 or 2 */
+export function sliceMatrix(
+  values: Float32Array,
+  [out, inner]: readonly [number, number],
+  count: number,
+): SlicedMatrix {
+  const width = count * out, slices = new Int8Array(inner * width), scales = new Float32Array(width);
+  for (let n = 0; n < out; n++) {
+    let top = 0;
+    for (let k = n * inner; k < (n + 1) * inner; k++) top = Math.max(top, Math.abs(values[k]!));
+    // A column of zeros has any scale.
+    scales[n] = top === 0 ? 1 : top / WEIGHT_STEPS;
+    if (count === 2) scales[out + n] = scales[n]! / WEIGHT_RESIDUE;
+  }
+  for (let from = 0; from < out; from += BLOCK) {
+    const to = Math.min(out, from + BLOCK);
+    for (let k = 0; k < inner; k++) {
+      for (let n = from; n < to; n++) {
+        const exact = values[n * inner + k]! / scales[n]!;
+        const high = Math.max(-WEIGHT_STEPS, Math.min(WEIGHT_STEPS, Math.round(exact)));
+        slices[k * width + n] = high;
+        if (count === 2) slices[k * width + out + n] = Math.round((exact - high) * WEIGHT_RESIDUE);
+      }
+    }
+  }
+  return { slices, scales };
+}
+
+/** Names under which a sliced tensor lies in its file. */
+export const slicesOf = (name: string) => `${name}.slices`;
+export const scalesOf = (name: string) => `${name}.scales`;

@@ -1,0 +1,157 @@
+/** Products by weights in int8 slices: the runtime beside the float64 interpreter, which computes what slices.ts says. */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { encode } from "../../../../plugins/onnx/graph/encode.ts";
+import { gradient } from "../../../../plugins/onnx/graph/gradient.ts";
+import { createBuilder, type Shape } from "../../../../plugins/onnx/graph/graph.ts";
+import { interpret } from "../../../../plugins/onnx/graph/interpret.ts";
+import type { Tensor } from "../../../../plugins/onnx/graph/ops/op.ts";
+import { openSession } from "../../../../plugins/onnx/session/session.ts";
+import { sliceMatrix } from "../../../../plugins/onnx/weights/slices.ts";
+import { assertClose, createTensors, feed } from "./differences.ts";
+
+/** Of the largest entry. Whole numbers are exact; a float32 that falls between two steps may go to either side, a step of the last slice of one
+ * input (1 / 127 / 254 of the row's largest) times one weight; a step of the only slice is 1 / 127. */
+const FLOAT32: Readonly<Record<number, number>> = { 2: 3e-5, 1: 4e-3 };
+/** Of the largest entry: float32 sums of in (40) numbers. */
+const BACK = 1e-5;
+const OUT = 24, IN = 40;
+
+interface Product {
+  readonly count: number;
+  readonly shape: Shape;
+  readonly x: Tensor;
+}
+
+/** The product's graph with its gradient, what the runtime makes of it and what the interpreter does. */
+async function run({ count, shape, x }: Product, packed = true) {
+  const weight = createTensors("weight").floats([OUT, IN]);
+  const { slices, scales } = sliceMatrix(Float32Array.from(weight.data), [OUT, IN], count);
+  const file = await Deno.makeTempFile();
+  await Deno.writeFile(file, new Uint8Array(scales.buffer));
+  await Deno.writeFile(file, new Uint8Array(slices.buffer), { append: true });
+  const b = createBuilder(), width = count * OUT;
+  const refs = [
+    b.weight({
+      name: "w.slices",
+      dtype: "int8",
+      shape: [IN, width],
+      file,
+      offset: 4 * width,
+      length: IN * width,
+    }),
+    b.weight({ name: "w.scales", shape: [width], file, offset: 0, length: 4 * width }),
+  ];
+  const input = b.input("x", "float32", shape);
+  const y = b.node("SlicedMatMul", "y", [input, ...refs], { count: BigInt(count) });
+  const again = b.node("SlicedMatMul", "again", [input, ...refs], { count: BigInt(count) });
+  const cotangent = b.input("g", "float32", y.shape);
+  const back = gradient(b, { seeds: [{ value: y, cotangent }], wanted: [input] }).get("x")!;
+  for (const value of [y, again, back]) b.output(value);
+  const graph = b.finish();
+  const g = createTensors("cotangent").floats([...x.dims.slice(0, -1), OUT]);
+  const whole = (data: ArrayLike<number>, dims: number[]) => ({ dims, data: Float64Array.from(data) });
+  const expected = interpret(graph, {
+    x,
+    g,
+    "w.slices": whole(slices, [IN, width]),
+    "w.scales": whole(scales, [width]),
+  });
+  await using session = await openSession(encode(graph), { threads: 2, packed });
+  const { outputs } = await session.run({
+    feeds: { x: feed(x, "float32"), g: feed(g, "float32") },
+    fetch: ["y", "again", back.name],
+  });
+  await Deno.remove(file);
+  return { outputs, expected, back: back.name, weight, g };
+}
+
+const rows = createTensors("rows").floats([6, IN], -3, 3);
+// Rows of very different sizes, and one of zeros.
+rows.data.subarray(IN, 2 * IN).forEach((value, i, row) => row[i] = 1e4 * value);
+rows.data.subarray(2 * IN, 3 * IN).forEach((value, i, row) => row[i] = 1e-6 * value);
+rows.data.fill(0, 3 * IN, 4 * IN);
+
+for (const count of [1, 2]) {
+  for (const packed of [true, false]) {
+    for (const [shape, dims] of [[["rows", IN], [6, IN]], [["batch", "tokens", IN], [2, 3, IN]]] as const) {
+      const name = `${count} slices of [${shape.join(", ")}]${packed ? "" : ", unpacked"}`;
+      Deno.test(`SlicedMatMul and its gradient are what the interpreter gives: ${name}`, async () => {
+        const x = { dims: [...dims], data: rows.data };
+        const { outputs, expected, back } = await run({ count, shape, x }, packed);
+        // Each row has a scale of its own, so each is compared by itself.
+        for (let row = 0; row < 6; row++) {
+          const part = (data: ArrayLike<number>) =>
+            Float64Array.from(Array.from(data).slice(row * OUT, (row + 1) * OUT));
+          assertClose(
+            { dims: [OUT], data: part(outputs["y"]!.data as Float32Array) },
+            { dims: [OUT], data: part(expected.get("y")!.data) },
+            { tolerance: FLOAT32[count]!, at: `row ${row}` },
+          );
+        }
+        assertEquals(outputs["y"]!.dims, [...dims.slice(0, -1), OUT]);
+        assertEquals(outputs["again"]!.data, outputs["y"]!.data);
+        const slope = outputs[back]!;
+        assertClose(
+          { dims: slope.dims, data: slope.data as Float32Array },
+          expected.get(back)!,
+          { tolerance: BACK, at: "gradient" },
+        );
+      });
+    }
+  }
+}
+
+/** Of the row's largest output: what two slices lose, 15 bits of an input and 13 of a weight. */
+const SPLIT = 5e-4;
+
+Deno.test("two slices give the product itself, each row by its own scale", async () => {
+  const { outputs, weight } = await run({ count: 2, shape: ["rows", IN], x: rows });
+  const y = outputs["y"]!.data as Float32Array;
+  for (let row = 0; row < 6; row++) {
+    const exact = Array.from({ length: OUT }, (_, n) => {
+      let sum = 0;
+      for (let k = 0; k < IN; k++) sum += rows.data[row * IN + k]! * weight.data[n * IN + k]!;
+      return sum;
+    });
+    const top = Math.max(...exact.map(Math.abs));
+    exact.forEach((value, n) => assert(Math.abs(y[row * OUT + n]! - value) <= SPLIT * top, `${row}, ${n}`));
+  }
+});
+
+Deno.test("a row's product does not depend on the rows beside it", async () => {
+  const x = { dims: [1, IN], data: rows.data.slice(4 * IN, 5 * IN) };
+  const [alone, together] = [
+    await run({ count: 2, shape: ["rows", IN], x }),
+    await run({ count: 2, shape: ["rows", IN], x: rows }),
+  ];
+  assertEquals(
+    [...alone.outputs["y"]!.data as Float32Array],
+    [...(together.outputs["y"]!.data as Float32Array).slice(4 * OUT, 5 * OUT)],
+  );
+});
+
+for (const [name, value] of [["NaN", NaN], ["infinity", Infinity], ["minus infinity", -Infinity]] as const) {
+  for (const count of [1, 2]) {
+    Deno.test(`SlicedMatMul gives no finite number for a row with ${name}, in ${count} slices`, async () => {
+      for (const place of [0, 5, 17, IN - 1]) {
+        const x = { dims: [...rows.dims], data: rows.data.slice() };
+        x.data[4 * IN + place] = value;
+        const { outputs } = await run({ count, shape: ["rows", IN], x });
+        const y = outputs["y"]!.data as Float32Array;
+        assert(y.slice(4 * OUT, 5 * OUT).every((each) => !Number.isFinite(each)), `${place}`);
+        assert(y.slice(0, 4 * OUT).every(Number.isFinite));
+        assert(y.slice(5 * OUT).every(Number.isFinite));
+      }
+    });
+  }
+}
+
+Deno.test("SlicedMatMul refuses weights that do not fit, naming the place", () => {
+  const b = createBuilder(), where = { file: "", offset: 0, length: 0 };
+  const x = b.input("x", "float32", ["rows", 3]);
+  const slices = b.weight({ name: "s", dtype: "int8", shape: [4, 10], ...where });
+  const scales = b.weight({ name: "t", shape: [10], ...where });
+  const draw = (count: bigint) => b.node("SlicedMatMul", "here", [x, slices, scales], { count });
+  assertThrows(() => draw(2n), Error, "Cannot draw here: inner sizes are 3 and 4");
+  assertThrows(() => draw(3n), Error, "slices are [4, 10]");
+});
