@@ -124,10 +124,11 @@ export function drawBackThrough(
 ): Value {
   const found = sliced?.get(name);
   if (!found) return b.node("FusedMatMul", at, [direction, weight(name, shape)]);
-  const turned = b.node("SlicedWeight", `${at}.weight`, [b.weight(found.slices), b.weight(found.scales)], {
+  const steps = b.node("SlicedSteps", `${at}.steps`, [b.weight(found.slices)], {
     count: BigInt(found.count),
   });
-  return b.node("FusedMatMul", at, [direction, turned], { transB: 1n });
+  const scaled = b.node("Mul", `${at}.scaled`, [direction, b.weight(found.scales)]);
+  return b.node("FusedMatMul", at, [scaled, steps], { transB: 1n });
 }
 
 /** The factors of a low-rank update, in PEFT's names. */

@@ -7,7 +7,7 @@
  *
  * One product by both slices, so that the weight lies in memory once; a product of four numbers by four rows adds them up in one pass.
  */
-import { INPUT_RESIDUE, INPUT_STEPS } from "../weights/slices.ts";
+import { INPUT_RESIDUE, INPUT_STEPS, WEIGHT_RESIDUE } from "../weights/slices.ts";
 import type { Attributes, Graph, Node, Value } from "./graph.ts";
 import { OPS } from "./ops/mod.ts";
 
@@ -39,7 +39,7 @@ export function lower({ nodes }: Pick<Graph, "nodes">): {
   const lowering = createLowering();
   for (const node of nodes) {
     if (node.op === "SlicedMatMul") lowering.product(node);
-    else if (node.op === "SlicedWeight") lowering.weight(node);
+    else if (node.op === "SlicedSteps") lowering.steps(node);
     else lowering.add(asIs(node));
   }
   return { nodes: lowering.nodes, tables: [...lowering.tables.values()] };
@@ -68,7 +68,7 @@ interface SlicedRows {
 
 function createLowering() {
   const nodes: RuntimeNode[] = [], tables = new Map<string, RuntimeTable>();
-  const known = new Map<string, SlicedRows>();
+  const known = new Map<string, SlicedRows>(), joined = new Set<string>();
   const add = (node: RuntimeNode) => void nodes.push(node);
   const draw = (
     op: string,
@@ -121,6 +121,17 @@ function createLowering() {
     return known.get(at)!;
   };
 
+  /** Of all columns of all slices; of constants, so that the runtime computes it once. */
+  const columnScales = (scales: string, count: number) => {
+    if (count === 1) return scales;
+    const at = `${scales}.of.slices`;
+    if (joined.has(at)) return at;
+    joined.add(at);
+    return draw("Concat", at, [scales, draw("Mul", `${scales}.fine`, [scales, number(1 / WEIGHT_RESIDUE)])], {
+      axis: 0n,
+    });
+  };
+
   return {
     nodes,
     tables,
@@ -133,7 +144,7 @@ function createLowering() {
         input.slices,
         slices!.name,
         number(1),
-        scales!.name,
+        columnScales(scales!.name, count),
         middle(),
       ], { domain: "com.microsoft" });
       const sum = () => {
@@ -153,14 +164,16 @@ function createLowering() {
       const sizes = draw("Concat", `${name}.sliced.sizes`, [input.sizes, ints(out)], { axis: 0n });
       draw("Reshape", output!.name, [scaled, sizes]);
     },
-    weight({ name, inputs: [slices, scales], outputs: [output], attributes }: Node) {
+    steps({ name, inputs: [slices], outputs: [output], attributes }: Node) {
       const count = Number(attributes["count"]);
-      const [inner, width] = slices!.shape as readonly [number, number];
-      const made = count === 1 ? output!.name : `${name}.sliced.slices`;
-      draw("DequantizeLinear", made, [slices!.name, scales!.name], { axis: 1n });
+      const [inner, width] = slices!.shape as readonly [number, number], out = width / count;
+      const wide = count === 1 ? output!.name : `${name}.sliced.float`;
+      draw("Cast", wide, [slices!.name], { to: 1n }); // float32
       if (count === 1) return;
-      const apart = draw("Reshape", `${name}.sliced.apart`, [made, ints(inner, count, width / count)]);
-      draw("ReduceSum", output!.name, [apart, ints(1)], { keepdims: 0n });
+      const shares = table("sliced.steps", [1, 1, 2], Float32Array.of(1, 1 / WEIGHT_RESIDUE));
+      const apart = draw("Reshape", `${name}.sliced.apart`, [wide, ints(inner, count, out)]);
+      const sum = draw("FusedMatMul", `${name}.sliced.sum`, [shares, apart], { domain: "com.microsoft" });
+      draw("Reshape", output!.name, [sum, ints(inner, out)]);
     },
   };
 }

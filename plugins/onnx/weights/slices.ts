@@ -29,7 +29,7 @@ const BLOCK = 64;
 export interface SlicedMatrix {
   /** [in, slices * out]: of each input the high slice of all outputs, then the residue. */
   readonly slices: Int8Array<ArrayBuffer>;
-  /** [slices * out]: scale, then scale / 128. */
+  /** [out]: of the high slice. */
   readonly scales: Float32Array<ArrayBuffer>;
 }
 
@@ -39,13 +39,12 @@ export function sliceMatrix(
   [out, inner]: readonly [number, number],
   count: number,
 ): SlicedMatrix {
-  const width = count * out, slices = new Int8Array(inner * width), scales = new Float32Array(width);
+  const width = count * out, slices = new Int8Array(inner * width), scales = new Float32Array(out);
   for (let n = 0; n < out; n++) {
     let top = 0;
     for (let k = n * inner; k < (n + 1) * inner; k++) top = Math.max(top, Math.abs(values[k]!));
     // A column of zeros has any scale.
     scales[n] = top === 0 ? 1 : top / WEIGHT_STEPS;
-    if (count === 2) scales[out + n] = scales[n]! / WEIGHT_RESIDUE;
   }
   for (let from = 0; from < out; from += BLOCK) {
     const to = Math.min(out, from + BLOCK);

@@ -91,7 +91,7 @@ export interface Adapter {
 export interface Sliced {
   /** [in, count * out]. */
   readonly slices: TensorRef;
-  /** [count * out], float32. */
+  /** [out], float32: of the high slice. */
   readonly scales: TensorRef;
   readonly count: number;
 }

@@ -68,7 +68,7 @@ function writtenOf(source: SourceTensor, { sliced, precision }: Widening): Writt
     count,
     tensors: [
       { name: slicesOf(name), shape: [inner, count * out], type: "I8" },
-      { name: scalesOf(name), shape: [count * out], type: "F32" },
+      { name: scalesOf(name), shape: [out], type: "F32" },
     ],
   };
 }

@@ -24,7 +24,7 @@ export type OpName =
   | "Sigmoid"
   | "SimplifiedLayerNormalization"
   | "SlicedMatMul"
-  | "SlicedWeight"
+  | "SlicedSteps"
   | "Softmax"
   | "Sqrt"
   | "Sub"

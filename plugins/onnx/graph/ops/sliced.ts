@@ -1,26 +1,26 @@
 /** Products of float32 rows by weights that are held as int8 slices (weights/slices.ts). The runtime has no such ops: lower.ts draws them with its own. */
-import { INPUT_RESIDUE, INPUT_STEPS } from "../../weights/slices.ts";
+import { INPUT_RESIDUE, INPUT_STEPS, WEIGHT_RESIDUE } from "../../weights/slices.ts";
 import type { Value } from "../graph.ts";
 import type { OpName } from "./names.ts";
 import { type AnyOp, op, size, type Tensor } from "./op.ts";
 
-type Weight = readonly [slices: Value, scales: Value];
-
-/** [in, count * out] of int8 with as many scales. */
-function sizesOf([slices, scales]: Weight, count: number, at: string): readonly [number, number] {
+/** [in, count * out] of int8. @returns in and out */
+function sizesOf(slices: Value, count: number, at: string): readonly [number, number] {
   const [inner, width] = slices.shape as readonly [number, number];
-  if (slices.dtype !== "int8" || scales.shape.join() !== `${width}` || width % count !== 0) {
-    throw new Error(`Cannot draw ${at}: slices are [${inner}, ${width}] and scales [${scales.shape.join()}]`);
+  if (slices.dtype !== "int8" || width % count !== 0) {
+    throw new Error(`Cannot draw ${at}: slices are [${slices.shape.join(", ")}], wanted int8 in ${count}`);
   }
   return [inner, width / count];
 }
 
-/** W^T, [in, out]: all slices of a number added up. */
-function whole(slices: Tensor, scales: Tensor, count: number): Tensor {
+/** All slices of a number added up, in steps of its column's scale, [in, out]. */
+function stepsOf(slices: Tensor, count: number): Tensor {
   const [inner, width] = slices.dims as [number, number], out = width / count;
   const data = new Float64Array(inner * out);
   for (let k = 0; k < inner; k++) {
-    for (let j = 0; j < width; j++) data[k * out + j % out]! += slices.data[k * width + j]! * scales.data[j]!;
+    for (let j = 0; j < width; j++) {
+      data[k * out + j % out]! += slices.data[k * width + j]! / (j < out ? 1 : WEIGHT_RESIDUE);
+    }
   }
   return { dims: [inner, out], data };
 }
@@ -56,38 +56,44 @@ export const SLICED = {
    *
    * Its gradient is that of a product by the weight itself: a step function has none, and what the rounding of x does is noise.
    */
-  SlicedMatMul: op<readonly [x: Value, ...Weight]>({
+  SlicedMatMul: op<readonly [x: Value, slices: Value, scales: Value]>({
     domain: "plumbline",
-    infer([x, ...weight], attributes, at) {
-      const [inner, out] = sizesOf(weight, countOf(attributes), at);
+    infer([x, slices, scales], attributes, at) {
+      const [inner, out] = sizesOf(slices, countOf(attributes), at);
       if (x.shape.at(-1) !== inner) {
         throw new Error(`Cannot draw ${at}: inner sizes are ${x.shape.at(-1)} and ${inner}`);
+      }
+      if (scales.shape.join() !== `${out}`) {
+        throw new Error(`Cannot draw ${at}: scales are [${scales.shape.join(", ")}], wanted [${out}]`);
       }
       return [{ dtype: "float32", shape: [...x.shape.slice(0, -1), out] }];
     },
     evaluate([x, slices, scales], attributes) {
-      const count = countOf(attributes), { data: w, dims: [inner, out] } = whole(slices, scales, count);
+      const count = countOf(attributes), { data: steps, dims: [inner, out] } = stepsOf(slices, count);
       const seen = sliceRows(x.data, inner!, count), rows = size(x.dims.slice(0, -1));
       const data = new Float64Array(rows * out!);
       for (let i = 0; i < rows; i++) {
-        for (let k = 0; k < inner!; k++) {
-          for (let j = 0; j < out!; j++) data[i * out! + j]! += seen[i * inner! + k]! * w[k * out! + j]!;
+        for (let j = 0; j < out!; j++) {
+          let sum = 0;
+          for (let k = 0; k < inner!; k++) sum += seen[i * inner! + k]! * steps[k * out! + j]!;
+          data[i * out! + j] = scales.data[j]! * sum;
         }
       }
       return [{ dims: [...x.dims.slice(0, -1), out!], data }];
     },
     vjp({ inputs: [, slices, scales], cotangent, attributes, emit }) {
-      const weight = emit("SlicedWeight", [slices, scales], attributes);
-      return [emit("FusedMatMul", [cotangent, weight], { transB: 1n }), undefined, undefined];
+      const steps = emit("SlicedSteps", [slices], attributes);
+      const scaled = emit("Mul", [cotangent, scales]);
+      return [emit("FusedMatMul", [scaled, steps], { transB: 1n }), undefined, undefined];
     },
   }),
-  /** W^T in float32, [in, out]. */
-  SlicedWeight: op<Weight>({
+  /** A weight's columns in float32, each in steps of its scale, [in, out]. */
+  SlicedSteps: op<readonly [slices: Value]>({
     domain: "plumbline",
-    infer: (weight, attributes, at) => [{
+    infer: ([slices], attributes, at) => [{
       dtype: "float32",
-      shape: sizesOf(weight, countOf(attributes), at),
+      shape: sizesOf(slices, countOf(attributes), at),
     }],
-    evaluate: ([slices, scales], attributes) => [whole(slices, scales, countOf(attributes))],
+    evaluate: ([slices], attributes) => [stepsOf(slices, countOf(attributes))],
   }),
 } satisfies Partial<Record<OpName, AnyOp>>;

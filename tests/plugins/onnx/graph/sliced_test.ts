@@ -36,10 +36,10 @@ async function run({ count, shape, x }: Product, packed = true) {
       dtype: "int8",
       shape: [IN, width],
       file,
-      offset: 4 * width,
+      offset: 4 * OUT,
       length: IN * width,
     }),
-    b.weight({ name: "w.scales", shape: [width], file, offset: 0, length: 4 * width }),
+    b.weight({ name: "w.scales", shape: [OUT], file, offset: 0, length: 4 * OUT }),
   ];
   const input = b.input("x", "float32", shape);
   const y = b.node("SlicedMatMul", "y", [input, ...refs], { count: BigInt(count) });
@@ -54,7 +54,7 @@ async function run({ count, shape, x }: Product, packed = true) {
     x,
     g,
     "w.slices": whole(slices, [IN, width]),
-    "w.scales": whole(scales, [width]),
+    "w.scales": whole(scales, [OUT]),
   });
   await using session = await openSession(encode(graph), { threads: 2, packed });
   const { outputs } = await session.run({
@@ -150,7 +150,7 @@ Deno.test("SlicedMatMul refuses weights that do not fit, naming the place", () =
   const b = createBuilder(), where = { file: "", offset: 0, length: 0 };
   const x = b.input("x", "float32", ["rows", 3]);
   const slices = b.weight({ name: "s", dtype: "int8", shape: [4, 10], ...where });
-  const scales = b.weight({ name: "t", shape: [10], ...where });
+  const scales = b.weight({ name: "t", shape: [5], ...where });
   const draw = (count: bigint) => b.node("SlicedMatMul", "here", [x, slices, scales], { count });
   assertThrows(() => draw(2n), Error, "Cannot draw here: inner sizes are 3 and 4");
   assertThrows(() => draw(3n), Error, "slices are [4, 10]");

@@ -1,0 +1,318 @@
+/**
+ * What the precisions `split` and `int8` give up and gain beside float32.
+ *
+ *   products   products by weights, 128 and 1,024 rows, at widths of 2048 and 4096
+ *   models     decoders with random weights at those widths, 8 texts of 128 tokens: forward; and with gradients at five sites
+ *   choices    SmolLM2 on real items: how many of the answers chosen are float32's
+ *   units      the units that come first by CULNIG's sum: how many of the first 1 % are float32's
+ *
+ *   deno run -A tests/speed/precision_figures.ts [--parts products,models,choices,units] [--items 500] [--rounds 5]
+ *
+ * Rates are alternated in one run, on a quiet machine; what is told is the median of the rounds' ratios.
+ */
+import { parseArgs } from "node:util";
+import type { Benchmark, ChoiceItem, Model, Observation } from "../../core/mod.ts";
+import { findFiles } from "../../core/data.ts";
+import { encodeChoices } from "../../core/prompt.ts";
+import { createRandom } from "../../core/random.ts";
+import blend from "../../benchmarks/blend.ts";
+import commonsenseQa from "../../benchmarks/commonsense_qa.ts";
+import countryRc from "../../benchmarks/country_rc.ts";
+import qnli from "../../benchmarks/qnli.ts";
+import { wilson } from "../../core/stats/proportions.ts";
+import { encode } from "../../plugins/onnx/graph/encode.ts";
+import { createBuilder, type Value } from "../../plugins/onnx/graph/graph.ts";
+import { backend } from "../../plugins/onnx/model.ts";
+import { openSession, type Session } from "../../plugins/onnx/session/session.ts";
+import { type Precision, PRECISIONS, sliceMatrix, SLICES } from "../../plugins/onnx/weights/slices.ts";
+import { REAL_MODEL, SHARED_DATA, testContext } from "../support.ts";
+import { median, refuseNoise } from "./quiet.ts";
+import { LAYERS_2048, LAYERS_4096, writeRandomModel } from "./random_model.ts";
+
+const PARTS = ["products", "models", "choices", "units"] as const;
+const { values: options } = parseArgs({
+  args: Deno.args,
+  options: {
+    parts: { type: "string", default: PARTS.join() },
+    items: { type: "string", default: "500" },
+    rounds: { type: "string", default: "5" },
+  },
+});
+const ITEMS = Number(options.items), ROUNDS = Number(options.rounds);
+const WANTED = { rate: 1.6, choices: 0.995, units: 0.98 };
+const SITES = ["mlp.gate", "attn.q", "attn.k", "attn.v"] as const;
+const verdict = (reached: boolean, wanted: string) => `wanted ${wanted}: ${reached ? "reached" : "MISSED"}`;
+
+/** Milliseconds of each, by turns; the ratio of the first to each, round by round. */
+async function alternate(sides: Readonly<Record<Precision, () => Promise<unknown>>>) {
+  const times: Record<Precision, number[]> = { float32: [], split: [], int8: [] };
+  for (const precision of PRECISIONS) await sides[precision]();
+  await refuseNoise();
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const precision of PRECISIONS) {
+      const start = performance.now();
+      await sides[precision]();
+      times[precision].push(performance.now() - start);
+    }
+  }
+  const ratios = (precision: Precision) =>
+    times[precision].map((time, i) => times.float32[i]! / time).sort((a, b) => a - b);
+  return { times, ratios };
+}
+
+const shown = (ratios: readonly number[]) =>
+  `${median(ratios).toFixed(2)} (${ratios[0]!.toFixed(2)} to ${ratios.at(-1)!.toFixed(2)})`;
+
+/** Widths, and how many products so that a call takes long enough. */
+const CHAINS = [[[2048, 2048], 16], [[2048, 8192], 8], [[4096, 4096], 8], [[4096, 14_336], 4]] as const;
+
+/** Products one after another, back and forth between two widths, so that handing over the rows hardly counts. */
+async function openProducts(precision: Precision, [widths, count]: typeof CHAINS[number]) {
+  const file = await Deno.makeTempFile(), b = createBuilder();
+  using out = Deno.openSync(file, { write: true });
+  let end = 0;
+  const write = (values: Float32Array<ArrayBuffer> | Int8Array<ArrayBuffer>) => {
+    const bytes = new Uint8Array(values.buffer), offset = end;
+    for (let done = 0; done < bytes.length;) done += out.writeSync(bytes.subarray(done));
+    end += bytes.length;
+    return { file, offset, length: bytes.length };
+  };
+  const product = (x: Value, i: number) => {
+    const inner = widths[i % 2]!, rows = widths[(i + 1) % 2]!, random = createRandom(`product ${i}`);
+    const values = Float32Array.from(
+      { length: inner * rows },
+      () => (random.uniform() - 0.5) / Math.sqrt(inner),
+    );
+    if (precision === "float32") {
+      const weight = b.weight({ name: `${i}.w`, shape: [rows, inner], ...write(values) });
+      return b.node("FusedMatMul", `${i}`, [x, weight], { transB: 1n });
+    }
+    const each = SLICES[precision], { slices, scales } = sliceMatrix(values, [rows, inner], each);
+    return b.node("SlicedMatMul", `${i}`, [
+      x,
+      b.weight({ name: `${i}.slices`, dtype: "int8", shape: [inner, each * rows], ...write(slices) }),
+      b.weight({ name: `${i}.scales`, shape: [rows], ...write(scales) }),
+    ], { count: BigInt(each) });
+  };
+  const last = Array.from({ length: count }, (_, i) => i).reduce(
+    product,
+    b.input("x", "float32", ["rows", widths[0]]),
+  );
+  b.output(b.node("ReduceMax", "top", [last, b.ints([0, 1])], { keepdims: 0n }));
+  const session = await openSession(encode(b.finish()), { threads: 2, packed: true });
+  await Deno.remove(file);
+  return session;
+}
+
+async function products(): Promise<void> {
+  for (const chain of CHAINS) {
+    const [widths, count] = chain;
+    await using opened = new AsyncDisposableStack();
+    const sessions = {} as Record<Precision, Session>;
+    for (const each of PRECISIONS) sessions[each] = opened.use(await openProducts(each, chain));
+    for (const rows of [128, 1024]) {
+      const data = Float32Array.from({ length: rows * widths[0] }, (_, i) => Math.sin(i));
+      const run = (precision: Precision) => () =>
+        sessions[precision].run({
+          feeds: { x: { data: data.slice(), dims: [rows, widths[0]] } },
+          fetch: ["top"],
+        });
+      const { ratios, times } = await alternate({
+        float32: run("float32"),
+        split: run("split"),
+        int8: run("int8"),
+      });
+      const rate = 2 * count * rows * widths[0] * widths[1] / median(times.float32) / 1e6;
+      console.log(
+        `products of ${rows} rows, ${widths[0]} to ${widths[1]} and back: float32 ${
+          rate.toFixed(0)
+        } GFLOP/s; ` +
+          `split ${shown(ratios("split"))}, ${
+            verdict(median(ratios("split")) >= WANTED.rate, `${WANTED.rate}`)
+          }; ` +
+          `int8 ${shown(ratios("int8"))}`,
+      );
+    }
+  }
+}
+
+async function models(): Promise<void> {
+  const cacheDir = await Deno.makeTempDir(), context = testContext({ cacheDir });
+  for (const [width, shape] of [[2048, LAYERS_2048], [4096, LAYERS_4096]] as const) {
+    const path = `${cacheDir}/model`;
+    writeRandomModel(path, shape);
+    await using opened = new AsyncDisposableStack();
+    const sides = {} as Record<Precision, Model>;
+    for (const precision of PRECISIONS) {
+      sides[precision] = opened.use(await backend.open({ path, precision }, { taps: [] }, context));
+    }
+    const ids = (row: number) => Array.from({ length: 128 }, (_, i) => (row * 131 + i * 17) % shape.vocab);
+    const requests = Array.from({ length: 8 }, (_, row) => ({ prompt: ids(row), continuations: [[5], [6]] }));
+    const forward = (model: Model) => () => Array.fromAsync(model.score(requests));
+    const observe = Array.from(
+      { length: shape.layers },
+      (_, layer) =>
+        [...SITES, "mlp.up" as const].map((site): Observation => ({
+          tap: `layers.${layer}.${site}`,
+          quantity: "product",
+          pool: "max",
+        })),
+    ).flat();
+    const backward = (model: Model) => () =>
+      model.run(requests.map(({ prompt }) => ({ prompt })), {
+        objective: { kind: "logprob", target: 5 },
+        observe,
+        tokenBudget: 1024,
+      });
+    for (const [what, work] of [["forward", forward], ["with gradients", backward]] as const) {
+      const { ratios, times } = await alternate({
+        float32: work(sides.float32),
+        split: work(sides.split),
+        int8: work(sides.int8),
+      });
+      const rate = (precision: Precision) => (1024_000 / median(times[precision])).toFixed(0);
+      const wanted = what === "forward"
+        ? `, ${verdict(median(ratios("split")) >= WANTED.rate, `${WANTED.rate}`)}`
+        : "";
+      console.log(
+        `${shape.layers} layers of width ${width}, 8 x 128 tokens, ${what}: float32 ${
+          rate("float32")
+        } tok/s; split ${rate("split")}, ${shown(ratios("split"))}${wanted}; int8 ${rate("int8")}, ${
+          shown(ratios("int8"))
+        }`,
+      );
+    }
+  }
+  await Deno.remove(cacheDir, { recursive: true });
+}
+
+interface Asked {
+  readonly prompt: readonly number[];
+  readonly continuations: readonly (readonly number[])[];
+  readonly gold: number;
+}
+
+function asked<Params>(
+  benchmark: Benchmark<Params, ChoiceItem>,
+  given: unknown,
+  { model, count }: { readonly model: Model; readonly count: number },
+): Asked[] {
+  const params = benchmark.params.parse(given);
+  const items = benchmark.load(findFiles(SHARED_DATA, benchmark.files(params), benchmark.name), params);
+  return items.slice(0, count).map(({ prompt, continuations, gold }) => ({
+    ...encodeChoices(model.tokenizer, prompt, continuations),
+    gold: gold!,
+  }));
+}
+
+async function chosen(model: Model, requests: readonly Asked[]): Promise<number[]> {
+  const made: number[] = [];
+  for await (const { indices, results } of model.score(requests.map(({ gold: _, ...each }) => each))) {
+    indices.forEach((index, i) => {
+      const { logprobs } = results[i]!;
+      made[index] = logprobs.indexOf(Math.max(...logprobs));
+    });
+  }
+  return made;
+}
+
+async function openReal(): Promise<{ readonly sides: Record<Precision, Model> } & AsyncDisposable> {
+  const opened = new AsyncDisposableStack(), sides = {} as Record<Precision, Model>;
+  for (const precision of PRECISIONS) {
+    sides[precision] = opened.use(
+      await backend.open({ path: REAL_MODEL, precision }, { taps: [] }, testContext()),
+    );
+  }
+  return { sides, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+async function choices(): Promise<void> {
+  await using real = await openReal();
+  const { sides } = real, place = { model: sides.float32, count: ITEMS };
+  const sets: readonly (readonly [string, readonly Asked[]])[] = [
+    ["blend", asked(blend, { topics: "test" }, place)],
+    ["commonsense_qa, letters", asked(commonsenseQa, { protocol: "culnig" }, place)],
+    ["blend, cloze", asked(blend, { topics: "test", format: "cloze" }, place)],
+    ["country_rc", asked(countryRc, {}, place)],
+    ["qnli", asked(qnli, {}, place)],
+  ];
+  const all: Record<Precision, [same: number, n: number]> = { float32: [0, 0], split: [0, 0], int8: [0, 0] };
+  for (const [name, requests] of sets) {
+    const reference = await chosen(sides.float32, requests);
+    const told = [];
+    for (const precision of ["split", "int8"] as const) {
+      const own = await chosen(sides[precision], requests);
+      const same = own.filter((choice, i) => choice === reference[i]).length;
+      all[precision] = [all[precision][0] + same, all[precision][1] + own.length];
+      told.push(`${precision} ${same} of ${own.length}`);
+    }
+    console.log(`choices equal to float32's, ${name}: ${told.join(", ")}`);
+  }
+  for (const precision of ["split", "int8"] as const) {
+    const [same, n] = all[precision], { low, high } = wilson(same, n, 0.95);
+    const percent = (value: number) => (100 * value).toFixed(2);
+    console.log(
+      `choices equal to float32's, ${precision}: ${percent(same / n)} % [${percent(low)}, ${
+        percent(high)
+      }], n ${n}` +
+        (precision === "split" ? `, ${verdict(same / n >= WANTED.choices, "99.5 %")}` : ""),
+    );
+  }
+}
+
+/** Sum over samples of P times the maximum over tokens of activation times gradient of P, by unit. */
+async function scores(model: Model, samples: readonly Asked[]): Promise<Float64Array> {
+  const observe = Array.from({ length: model.info.layers }, (_, layer) =>
+    SITES.map((site): Observation => ({
+      tap: `layers.${layer}.${site}`,
+      quantity: "product",
+      pool: "max",
+    }))).flat();
+  const { objective, observed } = await model.run(samples.map(({ prompt }) => ({ prompt })), {
+    objective: {
+      kind: "probability",
+      target: samples.map(({ continuations, gold }) => continuations[gold]![0]!),
+    },
+    observe,
+  });
+  const columns = observed.reduce((sum, each) => sum + each.columns, 0), sums = new Float64Array(columns);
+  let from = 0;
+  for (const { values, columns } of observed) {
+    values.forEach((row, i) => row.forEach((value, k) => sums[from + k]! += objective[i]! * value));
+    from += columns;
+  }
+  return sums;
+}
+
+const first = (values: Float64Array, share: number) =>
+  new Set(
+    Array.from(values.keys()).sort((a, b) => values[b]! - values[a]!).slice(
+      0,
+      Math.floor(share * values.length),
+    ),
+  );
+
+async function units(): Promise<void> {
+  await using real = await openReal();
+  const samples = asked(blend, { topics: "neuron" }, {
+    model: real.sides.float32,
+    count: Math.min(ITEMS, 300),
+  });
+  const reference = first(await scores(real.sides.float32, samples), 0.01);
+  for (const precision of ["split", "int8"] as const) {
+    const own = first(await scores(real.sides[precision], samples), 0.01);
+    const share = [...own].filter((unit) => reference.has(unit)).length / reference.size;
+    console.log(
+      `first 1 % of units (${reference.size}) on ${samples.length} samples, ${precision}: ${
+        (100 * share).toFixed(1)
+      } % are float32's` + (precision === "split" ? `, ${verdict(share >= WANTED.units, "98 %")}` : ""),
+    );
+  }
+}
+
+const work = { products, models, choices, units };
+for (const part of options.parts.split(",")) {
+  const run = work[part as keyof typeof work];
+  if (!run) throw new Error(`Cannot measure ${part}: wanted ${PARTS.join(", ")}`);
+  await run();
+}
