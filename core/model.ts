@@ -1,5 +1,6 @@
 /** What a language model offers to the harness. A backend plugin opens one; everything else sees only these types. */
 import type { Context } from "./context.ts";
+import type { Inspected } from "./memory.ts";
 import type { Trainer, TrainOptions } from "./trainer.ts";
 
 /** Where a graph may be read or edited. "attn.q|k|v" and "mlp.gate|up" are raw projection outputs (before rotary embedding,
@@ -281,7 +282,7 @@ export interface ModelBackend<Params = unknown> {
     requests: readonly ScoreRequest[],
     options?: Pick<ScoreOptions, "skip" | "tokenBudget">,
   ): number;
-  inspect(params: Params, context: Context): Promise<Pick<Model, "info" | "units" | "tokenizer">>;
+  inspect(params: Params, context: Context): Promise<Inspected>;
   open(params: Params, options: OpenOptions, context: Context): Promise<Model>;
   /** Writes a model with a delta as a checkpoint of its own. @throws {UserError} as Model.adapted(), and where `out` is there already. */
   merge?(params: Params, paths: { readonly delta: string; readonly out: string }, context: Context): Promise<

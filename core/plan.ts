@@ -10,6 +10,7 @@ import { withControls } from "./default_controls.ts";
 import { planGates, type PlannedGate } from "./gate.ts";
 import { type ModelGrowth, modelGrowths, planTexts } from "./growth.ts";
 import type { MatrixFile, MatrixSpec } from "./matrix.ts";
+import type { Inspected } from "./memory.ts";
 import type { Model, ModelBackend, OpenOptions } from "./model.ts";
 import {
   distinct,
@@ -33,7 +34,7 @@ import type { ModelRecord, ProvenanceRecord, Results } from "./results.ts";
 
 export interface PlannedModel {
   readonly record: ModelRecord;
-  readonly inspected: Pick<Model, "info" | "units" | "tokenizer">;
+  readonly inspected: Inspected;
   open(options: OpenOptions): Promise<Model>;
   /** Where the backend counts them by itself; see ModelBackend. */
   readonly countTokens?: NonNullable<ModelBackend["countTokens"]>;

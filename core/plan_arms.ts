@@ -4,6 +4,7 @@ import { type ControlSet, controlSets } from "./controls.ts";
 import { UserError } from "./error.ts";
 import type { Json } from "./evaluator.ts";
 import type { SelectSpec } from "./matrix.ts";
+import type { Inspected } from "./memory.ts";
 import type { Model, OpenOptions } from "./model.ts";
 import { plain } from "./plan_benchmarks.ts";
 import type { PlannedScore } from "./plan_scores.ts";
@@ -26,6 +27,7 @@ export interface PlannedArm extends ArmName {
 /** A model opened with other params. */
 export interface Opened {
   readonly record: ModelRecord;
+  readonly inspected: Inspected;
   open(options: OpenOptions): Promise<Model>;
 }
 

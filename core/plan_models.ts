@@ -45,7 +45,12 @@ export async function inspectModel(
       params: plain(read(hub.pinned)),
       info,
     },
-    inspected: { info, units: (tap) => inspected.units(tap), tokenizer: inspected.tokenizer },
+    inspected: {
+      info,
+      units: (tap) => inspected.units(tap),
+      tokenizer: inspected.tokenizer,
+      ...(inspected.memory && { memory: (work) => inspected.memory!(work) }),
+    },
     open: (options) => backend.open(params, options, own),
     ...(backend.countTokens && { countTokens: (...args) => backend.countTokens!(...args) }),
   };

@@ -9,6 +9,8 @@ import {
   type Evaluator,
   type GenerateOptions,
   type Item,
+  type MemoryPart,
+  type MemoryWork,
   type Model,
   type ModelBackend,
   type ModelInfo,
@@ -72,6 +74,18 @@ function infoOf({ weights, contextLength, coarse }: FakeParams): ModelInfo {
   };
 }
 
+/** 1 GB of weights, half as much where they are coarse, and 1 MB a token of gradients. */
+function memory({ coarse }: FakeParams, work: MemoryWork): readonly MemoryPart[] {
+  return [
+    { what: "weights", bytes: coarse ? 0.5e9 : 1e9, stays: true },
+    ...work.kind === "gradients"
+      ? [{ what: "activations kept for gradients", bytes: 1e6 * work.tokens }]
+      : [],
+    ...work.kind === "write" ? [{ what: "keys and values", bytes: 1e6 * work.batch * work.tokens }] : [],
+    ...work.kind === "train" ? [{ what: "what is trained", bytes: 3e9 }] : [],
+  ];
+}
+
 /** Whether the prompt's own unit is edited. */
 function isHit(prompt: readonly number[], edits: readonly Edit[]): boolean {
   const id = Number(tokenizer.decode(prompt).replace(/\D/g, ""));
@@ -96,7 +110,13 @@ function answer(
 /** The backend; batches run from the last requests to the first, so that order of computing is not order of items. */
 export function fakeBackend(log: FakeLog = { opened: [], batches: [] }): ModelBackend<FakeParams> {
   return {
-    inspect: (params) => Promise.resolve({ info: infoOf(params), units: fakeUnits, tokenizer }),
+    inspect: (params) =>
+      Promise.resolve({
+        info: infoOf(params),
+        units: fakeUnits,
+        tokenizer,
+        memory: (work) => memory(params, work),
+      }),
     open(params, options, context) {
       log.opened.push(options);
       const model: Model = {

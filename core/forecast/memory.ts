@@ -1,29 +1,31 @@
-/** The most memory that a model will want: what it took before, else a sum of its parts. */
+/** The most memory that a model will want: what it took before, else the most that any of its work is estimated to hold. */
+import type { MemoryPart, MemoryWork } from "../memory.ts";
 import type { Plan, PlannedModel } from "../plan.ts";
-import type { Results } from "../results.ts";
+import type { ModelRecord, Results } from "../results.ts";
+import type { Trained } from "../trainer.ts";
 import { computedOn, isAlone, type Sourced } from "./rates.ts";
 
-/** Of the process and the runtime without a model, 1e6 bytes. */
-const PROCESS_MB = 150;
-/** Tensors as wide as the residual, and as the inner layer, that stand at once in a layer. */
-const WIDE = { residual: 6, inner: 3 };
-const FLOAT = 4;
+/** Of the process and the runtime without a model, bytes. */
+const PROCESS: MemoryPart = { what: "the process itself", bytes: 150e6 };
+/** Texts that are written at once (compute_cell.ts). */
+const TEXTS = 8;
 
 export interface MemoryOptions {
   readonly plan: Plan;
   readonly runs: readonly Results[];
-  /** Whether passes with gradients are to be computed. */
+  /** Whether passes with gradients are to be computed, trainings among them. */
   readonly gradients: boolean;
+  /** Recipes that are to be trained. */
+  readonly trained: readonly Trained[];
 }
 
 /** Peak of the process in 1e6 bytes. Runs with another budget, other models or without the gradients that are wanted do not count. */
-export function memoryOf(model: PlannedModel, { plan, runs, gradients }: MemoryOptions): Sourced {
+export function memoryOf(model: PlannedModel, { plan, runs, gradients, trained }: MemoryOptions): Sourced {
   const alike = computedOn(model.record.info.hash.weights, runs).filter(({ results, run }) =>
     run.peakMemoryMb > 0 && isAlone(results) && results.tokenBudget === plan.tokenBudget &&
-    isPacked(results.models[0]!.params) === isPacked(model.record.params) &&
-    (!gradients || run.scoring?.gradients)
+    isAlike(results.models[0]!, model.record) && (!gradients || run.scoring?.gradients)
   );
-  if (alike.length === 0) return estimated(model, { plan, gradients });
+  if (alike.length === 0) return estimated(model, { plan, gradients, trained });
   const most = alike.reduce((a, b) => b.run.peakMemoryMb > a.run.peakMemoryMb ? b : a);
   return {
     value: most.run.peakMemoryMb,
@@ -33,41 +35,76 @@ export function memoryOf(model: PlannedModel, { plan, runs, gradients }: MemoryO
   };
 }
 
-/**
- * Weights in float32, once or (packed for speed) twice; activations of a budget of tokens in one layer, or in all of them where gradients
- * want them kept, with half the budget; logits of the positions that are read, and as much again for their exponentials.
- */
-function estimated(
-  { record, inspected, ...model }: PlannedModel,
-  { plan, gradients }: Omit<MemoryOptions, "runs">,
-): Sourced {
-  const { parameters, layers, vocab } = inspected.info, packed = isPacked(record.params);
-  const mb = (numbers: number) => FLOAT * numbers / 1e6;
-  const aToken = WIDE.residual * inspected.units("layers.0.resid_post") +
-    WIDE.inner * inspected.units("layers.0.mlp.act");
-  const requests = plan.cells.filter((cell) => cell.model.record === record).flatMap((cell) =>
-    cell.arm === model.arms[0] ? cell.requests() : []
-  );
-  const read = requests.map(({ prompt, continuations }) => ({
-    rows: 1 + continuations.reduce((sum, ids) => sum + ids.length - 1, 0),
-    tokens: prompt.length,
+/** Whether two openings of the same weights hold alike: packed or not, in one precision, on one device. */
+function isAlike(a: Pick<ModelRecord, "info" | "params">, b: Pick<ModelRecord, "info" | "params">): boolean {
+  const packed = ({ params }: typeof a) => (params as { readonly packed?: unknown } | null)?.packed !== false;
+  return a.info.hash.config === b.info.hash.config && packed(a) === packed(b);
+}
+
+/** Of the works that are planned the one that holds most, with what stays of models that are opened beside. */
+function estimated(model: PlannedModel, options: Omit<MemoryOptions, "runs">): Sourced {
+  const { inspected } = model, beside = openedBeside(model);
+  const held = worksOf(model, options).map((work) => ({
+    work,
+    parts: [...partsOf(inspected, work), ...work.kind === "score" ? beside : [], PROCESS],
   }));
-  const densest = read.reduce((most, { rows, tokens }) => Math.max(most, rows / tokens), 0);
-  const weights = mb(parameters) * (packed ? 2 : 1);
-  const activations = mb(aToken * plan.tokenBudget * (gradients ? Math.max(1, layers / 2) : 1));
-  const logits = mb(2 * vocab * Math.min(plan.tokenBudget, Math.ceil(plan.tokenBudget * densest)));
+  const total = (parts: readonly MemoryPart[]) => parts.reduce((sum, { bytes }) => sum + bytes, 0);
+  const most = held.reduce((a, b) => total(b.parts) > total(a.parts) ? b : a);
   return {
-    value: Math.round(weights + activations + logits + PROCESS_MB),
-    source: `estimated: float32 weights ${packed ? "twice (packed)" : "once"} ${mbText(weights)}, ` +
-      `activations${gradients ? " kept for gradients" : ""} ${mbText(activations)}, logits at most ${
-        mbText(logits)
-      }, the process itself ${mbText(PROCESS_MB)}`,
+    value: Math.round(total(most.parts) / 1e6),
+    source: `estimated${held.length > 1 ? ` of ${NAMES[most.work.kind]}` : ""}: ${
+      most.parts.map(({ what, bytes }) => `${what} ${mbText(bytes / 1e6)}`).join(", ")
+    }`,
   };
 }
 
-/** Weights are kept packed unless a model's params say otherwise. */
-function isPacked(params: unknown): boolean {
-  return (params as { readonly packed?: unknown } | null)?.packed !== false;
+const NAMES = {
+  score: "scoring",
+  gradients: "gradients",
+  write: "writing",
+  train: "training",
+} as const satisfies Readonly<Record<MemoryWork["kind"], string>>;
+
+/** A backend that says nothing is taken to hold its numbers once, in float32. */
+function partsOf({ info, memory }: PlannedModel["inspected"], work: MemoryWork): readonly MemoryPart[] {
+  return memory?.(work) ?? [{ what: "float32 weights once", bytes: 4 * info.parameters, stays: true }];
+}
+
+/** What a plan has a model do. */
+function worksOf(
+  { record, ...model }: PlannedModel,
+  { plan, gradients, trained }: Omit<MemoryOptions, "runs">,
+): MemoryWork[] {
+  const { tokenBudget } = plan;
+  const cells = plan.cells.filter((cell) => cell.model.record === record && cell.arm === model.arms[0]);
+  const written = cells.flatMap((cell) => "generate" in cell.benchmark.evaluator ? cell.requests() : []);
+  const read = cells.flatMap((cell) => "generate" in cell.benchmark.evaluator ? [] : cell.requests())
+    .map(({ prompt, continuations }) => ({
+      rows: 1 + continuations.reduce((sum, ids) => sum + ids.length - 1, 0),
+      tokens: prompt.length,
+    }));
+  const densest = read.reduce((most, { rows, tokens }) => Math.max(most, rows / tokens), 0);
+  const longest = written.reduce(
+    (most, { prompt, maxNewTokens = 0 }) => Math.max(most, prompt.length + maxNewTokens),
+    0,
+  );
+  return [
+    { kind: "score", tokens: tokenBudget, rows: Math.min(tokenBudget, Math.ceil(tokenBudget * densest)) },
+    ...written.length > 0 ? [{ kind: "write", batch: TEXTS, tokens: longest } as const] : [],
+    ...gradients ? [{ kind: "gradients", tokens: tokenBudget / 2 } as const] : [],
+    ...trained.map((parameters): MemoryWork => ({ kind: "train", parameters })),
+  ];
+}
+
+/** What stays of the same model as treatments open it, one after another, beside its own way. */
+function openedBeside({ arms }: PlannedModel): readonly MemoryPart[] {
+  const each = arms.flatMap(({ opened }) =>
+    opened
+      ? partsOf(opened.inspected, { kind: "score", tokens: 0, rows: 0 }).filter(({ stays }) => stays)
+      : []
+  );
+  const most = each.reduce<MemoryPart | undefined>((a, b) => a && a.bytes > b.bytes ? a : b, undefined);
+  return most ? [{ ...most, what: `beside it ${most.what}` }] : [];
 }
 
 /** "1.21 GB", "150 MB". */

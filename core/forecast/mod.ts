@@ -151,7 +151,14 @@ function modelForecast(model: PlannedModel, { plan, store, runs, here }: ModelOp
     rate,
     gradientRate: backward,
     seconds: (forwardTokens + (WRITING - 1) * written) / rate.value + gradientTokens / backward.value,
-    memoryMb: memoryOf(model, { plan, runs, gradients: gradientTokens > 0 }),
+    memoryMb: memoryOf(model, {
+      plan,
+      runs,
+      gradients: gradientTokens > 0,
+      trained: model.trainings.filter(({ key }) => !loadTrained(store, key)).map((each) =>
+        each.options().parameters
+      ),
+    }),
     sharing: model.countTokens !== undefined,
     draws: plan.treatments.some(({ controls }) => controls.some(({ use }) => use === "random")),
   };

@@ -20,9 +20,11 @@ import { feedsOf } from "./feeds.ts";
 import { foreignFile, inspectForeign } from "./foreign/checkpoint.ts";
 import { describeBox, openForeign } from "./foreign/model.ts";
 import { decodingOf, generate } from "./generate.ts";
+import { sayDisagreement } from "./disagreement.ts";
 import { createEngine, drawGraph, type Engine, engineFor } from "./engine.ts";
 import { encode } from "./graph/encode.ts";
 import { createBuilder } from "./graph/graph.ts";
+import { memoryOf } from "./memory.ts";
 import { patchOf, registerSource } from "./patch.ts";
 import { createRunner } from "./run/runner.ts";
 import { refuseNonFinite } from "./non_finite.ts";
@@ -55,7 +57,13 @@ export const backend: ModelBackend<OnnxParams> = {
     refuseUnread(checkpoint, new Set(graph.weights.map(({ name }) => name)));
     const described = describe(checkpoint, params);
     rotariesAt(checkpoint, described.shape);
-    return described;
+    const of = {
+      checkpoint: { ...checkpoint, tensors },
+      architecture: architectureOf(checkpoint),
+      shape: described.shape,
+      params,
+    };
+    return { ...described, memory: (work) => memoryOf(of, work) };
   },
   open: openModel,
   async merge(params, { delta, out }, context) {
@@ -98,7 +106,19 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
   if (session.device !== "cpu") await tryDevice(session);
   const make = (checkpoint: Checkpoint) =>
     createModel(checkpoint, describe(checkpoint, params), { params, options, context });
-  if (!foreign) return make(await openCheckpoint(path, context, precision));
+  if (!foreign) {
+    const model = make(await openCheckpoint(path, context, precision));
+    if (precision === undefined || precision === "float32") return model;
+    // Once, and without a second copy of its weights.
+    const reference = { ...params, precision: "float32", packed: false } as const;
+    try {
+      await sayDisagreement(model, () => openModel(reference, { taps: [] }, context), context);
+    } catch (error) {
+      await model[Symbol.asyncDispose]();
+      throw error;
+    }
+    return model;
+  }
   return openForeign(await inspectForeign(foreign, context), make, { context, session });
 }
 

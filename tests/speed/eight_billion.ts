@@ -95,7 +95,7 @@ if (options.gradients) {
   ).flat();
   await measure(
     "with gradients at five sites",
-    () => model.run(texts, { objective: { kind: "logprob", target: 5 }, observe, tokenBudget: 512 }),
+    () => model.run(texts, { objective: { kind: "logprob", target: 5 }, observe, tokenBudget: 256 }),
   );
 }
 

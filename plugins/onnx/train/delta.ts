@@ -19,7 +19,8 @@ import { readSafetensors } from "../weights/safetensors.ts";
 import type { Checkpoint, TensorRef } from "../weights/types.ts";
 import { widen } from "../weights/widen.ts";
 import { writeTensors, writeWhole, type WrittenTensor } from "../weights/write.ts";
-import { modulesOf, readTensor } from "./parameters.ts";
+import { modulesOf } from "./meant.ts";
+import { readTensor } from "./parameters.ts";
 import { adapterConfig, PEFT_CONFIG, PEFT_TENSORS, peftName, readAdapterConfig } from "./peft.ts";
 
 /** A factor's name in PEFT: before the module, the module, which factor. */

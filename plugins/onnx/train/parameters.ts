@@ -1,11 +1,9 @@
 /** From a recipe's words to named tensors: what is trained, and where it comes from. */
-import { createRandom, suggest, type Trained, type Unit, UserError } from "../../../core/mod.ts";
-import type { Architecture } from "../architectures/architecture.ts";
+import { createRandom, type Trained, type Unit, UserError } from "../../../core/mod.ts";
 import type { TrainedInputs } from "../architectures/rows.ts";
-import type { Hyperparameters, ProjectionSite } from "../architectures/shape.ts";
 import { openFile } from "../weights/file.ts";
-import { modulesBySite } from "../weights/layout.ts";
 import type { Adapter, Checkpoint, TensorRef } from "../weights/types.ts";
+import { type Meaning, modulesMeant, tensorsMeant } from "./meant.ts";
 import { belonging } from "./units.ts";
 
 /** A tensor that is trained. */
@@ -15,16 +13,6 @@ export interface Parameter {
   readonly values: Float32Array;
   /** Norms and biases do not. */
   readonly decays: boolean;
-}
-
-interface Module {
-  /** "model.layers.0.self_attn.q_proj" */
-  readonly name: string;
-  readonly layer: number | undefined;
-  /** undefined for the output matrix. */
-  readonly site: ProjectionSite | undefined;
-  /** [out, in] */
-  readonly shape: readonly [number, number];
 }
 
 export interface Plan {
@@ -43,13 +31,9 @@ export interface Plan {
   belonging(units: readonly Unit[]): ReadonlyMap<string, Uint8Array>;
 }
 
-export interface PlanOptions {
-  readonly architecture: Architecture;
-  readonly shape: Hyperparameters;
+export interface PlanOptions extends Meaning {
   readonly trained: Trained;
   readonly seed: number | string;
-  /** "train demo" */
-  readonly task: string;
 }
 
 /** @throws {UserError} for a target or block that matches nothing. */
@@ -63,57 +47,13 @@ export function planParameters(checkpoint: Checkpoint, options: PlanOptions): Pl
   return { ...planned, belonging: (units) => belonging(planned.parameters, units, options) };
 }
 
-/** Every projection, then the output matrix. */
-export function modulesOf(architecture: Architecture, shape: Hyperparameters): Module[] {
-  const sites = modulesBySite(architecture);
-  return [
-    ...Array.from({ length: shape.layers }, (_, layer) =>
-      [...sites].map(([site, name]): Module => ({
-        name: architecture.layer(layer) + name,
-        layer,
-        site,
-        shape: shape.projections[site],
-      }))).flat(),
-    {
-      name: architecture.unembed.replace(/\.weight$/, ""),
-      layer: undefined,
-      site: undefined,
-      shape: [shape.vocab, shape.width],
-    },
-  ];
-}
-
 type Planned = Omit<Plan, "belonging">;
-
 function planLora(
   checkpoint: Checkpoint,
-  { targets, rank, alpha, dropout = 0, layers }: Extract<Trained, { kind: "lora" }>,
+  { rank, alpha, dropout = 0, ...meant }: Extract<Trained, { kind: "lora" }>,
   { architecture, shape, seed, task }: PlanOptions,
 ): Planned {
-  const modules = modulesOf(architecture, shape);
-  const chosen = new Set<Module>();
-  for (const target of targets) {
-    const matching = modules.filter((module) =>
-      isMeant(module, target) &&
-      (layers === undefined || module.layer === undefined || layers.includes(module.layer))
-    );
-    if (matching.length === 0) {
-      throw new UserError(
-        `Cannot ${task}: LoRA target ${JSON.stringify(target)} matches no projection${
-          layers && modules.some((module) => isMeant(module, target)) ? ` of layers ${layers.join(", ")}` : ""
-        }${
-          suggest(target, [
-            ...modulesBySite(architecture).keys(),
-            "unembed",
-            "all-linear",
-            ...new Set(modules.map(lastName)),
-          ])
-        }`,
-      );
-    }
-    for (const module of matching) chosen.add(module);
-  }
-  const found = modules.filter((module) => chosen.has(module));
+  const found = modulesMeant(meant, { architecture, shape, task });
   const factor = (name: string, size: readonly [number, number], bound: number): Parameter => {
     const random = createRandom(`${seed}/lora/${name}`);
     const values = new Float32Array(size[0] * size[1]);
@@ -146,15 +86,6 @@ function planLora(
   };
 }
 
-/** A target as TrainRecipe says, or as PEFT matches names: whole, or after a dot. */
-function isMeant(module: Module, target: string): boolean {
-  if (target === "all-linear") return module.site !== undefined;
-  const { name, layer, site } = module;
-  const names = [name, site ? `layers.${layer}.${site}` : "unembed"];
-  return names.some((each) => each === target || each.endsWith(`.${target}`));
-}
-
-const lastName = ({ name }: Module) => name.split(".").at(-1)!;
 /** Where a parameter would lie; it comes in, so only the shape is read. */
 const refOf = ({ name, shape }: Parameter): [string, TensorRef] => [
   name,
@@ -167,28 +98,7 @@ function planFull(
   { architecture, shape, task }: PlanOptions,
 ): Planned {
   const tied = checkpoint.config.tie_word_embeddings;
-  const placed = blocksOf(checkpoint, { architecture, shape });
-  const chosen = new Set<string>();
-  for (const block of blocks) {
-    const pattern = new RegExp(`^${block.replaceAll(".", "\\.").replaceAll("*", "\\d+")}(\\.|$)`);
-    const matching = block === "all"
-      ? [...placed.values()].flat()
-      : [...placed].filter(([name]) => pattern.test(name)).flatMap(([, names]) => names);
-    if (matching.length === 0) {
-      const state = block === "unembed" && tied ? "; its output matrix is its embedding" : "";
-      const known = new Set(
-        [...placed.keys()].flatMap((name) =>
-          name.split(".").map((_, i, parts) => parts.slice(0, i + 1).join("."))
-        ),
-      );
-      throw new UserError(
-        `Cannot ${task}: block ${JSON.stringify(block)} matches no weight${state}${
-          suggest(block, ["all", ...known])
-        }`,
-      );
-    }
-    for (const name of matching) chosen.add(name);
-  }
+  const chosen = tensorsMeant(checkpoint, blocks, { architecture, shape, task });
   const parameters = [...checkpoint.tensors.values()].filter(({ name }) => chosen.has(name)).map((
     ref,
   ): Parameter => ({
@@ -207,36 +117,6 @@ function planFull(
     unembed: chosen.has(unembed) ? unembed : undefined,
     embed: embed ? { name: architecture.embed, token: undefined } : undefined,
   };
-}
-
-/** Names of tensors by block. */
-function blocksOf(
-  { tensors }: Checkpoint,
-  { architecture, shape }: Pick<PlanOptions, "architecture" | "shape">,
-): ReadonlyMap<string, readonly string[]> {
-  const blocks = new Map<string, string[]>();
-  const put = (block: string, names: readonly string[]) => {
-    const there = names.filter((name) => tensors.has(name));
-    if (there.length > 0) blocks.set(block, [...blocks.get(block) ?? [], ...there]);
-  };
-  const weightsOf = (name: string) => [`${name}.weight`, `${name}.bias`];
-  put("embed", [architecture.embed]);
-  put("positions", architecture.positions === undefined ? [] : [architecture.positions]);
-  for (const { name, layer, site } of modulesOf(architecture, shape)) {
-    put(site ? `layers.${layer}.${site}` : "unembed", weightsOf(name));
-  }
-  for (let layer = 0; layer < shape.layers; layer++) {
-    const at = architecture.layer(layer);
-    const { attentionNorm, attentionAfter, mlpNorm, mlpAfter, queryNorm, keyNorm } = architecture;
-    put(
-      `layers.${layer}.norms`,
-      [attentionNorm, attentionAfter, mlpNorm, mlpAfter, queryNorm, keyNorm].flatMap((name) =>
-        name === undefined ? [] : weightsOf(at + name)
-      ),
-    );
-  }
-  put("norm", weightsOf(architecture.finalNorm));
-  return blocks;
 }
 
 function planEmbedding(

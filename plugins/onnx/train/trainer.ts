@@ -19,19 +19,17 @@ import {
   UserError,
 } from "../../../core/mod.ts";
 import type { Architecture } from "../architectures/architecture.ts";
-import type { Hyperparameters } from "../architectures/shape.ts";
 import type { SessionOptions } from "../session/session.ts";
 import type { Checkpoint } from "../weights/types.ts";
 import { clipTo, normOf, type Slot, update } from "./adamw.ts";
+import { budgetOf } from "./budget.ts";
 import { createComputer, type Masks } from "./batch.ts";
 import { loadState, saveState } from "./checkpoint.ts";
 import { saveDelta } from "./delta.ts";
 import type { TrainedEngine } from "./feeds.ts";
-import { modulesOf, type Parameter, type Plan, planParameters } from "./parameters.ts";
+import { modulesOf } from "./meant.ts";
+import { type Parameter, type Plan, planParameters } from "./parameters.ts";
 import { type Sample, type SampleOptions, samplesOf } from "./samples.ts";
-
-/** Bytes of values that wait for the way back in a micro-batch, and its most tokens. */
-const VALUES = 1e9, MOST_TOKENS = 4096;
 
 /** The model that is trained. */
 export interface TrainerHost {
@@ -269,12 +267,6 @@ function slotOf(
 const hashOf = (examples: readonly Example[]) => sha256(canonicalJson(JSON.parse(JSON.stringify(examples))));
 const areFinite = (slots: readonly Slot[]) => slots.every(({ values }) => values.every(Number.isFinite));
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
-
-/** Tokens of a micro-batch by the values that a layer keeps of each for the way back; attention's are counted for texts of 256 tokens. */
-function budgetOf({ layers, width, heads, kvHeads, headDim, mlp }: Hyperparameters): number {
-  const kept = 6 * width + 3 * (heads + 2 * kvHeads) * headDim + 4 * mlp + heads * 256;
-  return Math.max(64, Math.min(MOST_TOKENS, Math.floor(VALUES / (4 * layers * kept))));
-}
 
 /** Log-probability of the chosen response minus that of the rejected one, by example, of the model as it is. */
 async function scoreReferences(

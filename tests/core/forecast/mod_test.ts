@@ -130,7 +130,12 @@ Deno.test("forecast() counts a scorer's passes, backward ones at their own rate,
     gradientTokens: 6,
   }]);
   assertAlmostEquals(before.seconds, 5 * TOKENS / 50 + 6 * 2.5 / 50, EXACT);
-  assertMatch(before.memoryMb.source, /kept for gradients/);
+  // Half a budget of tokens.
+  assertEquals(before.memoryMb, {
+    value: 1000 + 1024 + 150,
+    source:
+      "estimated of gradients: weights 1.00 GB, activations kept for gradients 1.02 GB, the process itself 150 MB",
+  });
   await run(planned, { store, context: testContext() });
   assertEquals(only(planned, store).scoring[0]!.stored, true);
   assertEquals(only(planned, store).seconds, 0);
@@ -193,14 +198,25 @@ Deno.test("forecast() assumes a rate and estimates memory from the size of a mod
   const { rate, memoryMb } = only(other, store);
   assertEquals(rate.value, 20_000);
   assertMatch(rate.source, /^assumed/);
-  assertMatch(memoryMb.source, /^estimated: float32 weights twice/);
-  // Of 1e9 parameters: 3e11 operations a second are 150 tokens, and weights twice in float32 are 8 GB.
-  const [model] = other.models, info = { ...model!.record.info, parameters: 1e9 };
-  const large = { ...model!, record: { ...model!.record, info }, inspected: { ...model!.inspected, info } };
+  assertEquals(memoryMb, { value: 1150, source: "estimated: weights 1.00 GB, the process itself 150 MB" });
+  // Of 1e9 parameters: 3e11 operations a second are 150 tokens, and float32 weights are 4 GB where the backend does not say more.
+  const [model] = other.models,
+    { memory: _, ...silent } = model!.inspected,
+    info = { ...model!.record.info, parameters: 1e9 };
+  const large = { ...model!, record: { ...model!.record, info }, inspected: { ...silent, info } };
   const cells = other.cells.map((cell) => ({ ...cell, model: large }));
   const found = only({ ...other, models: [large], cells }, store);
   assertEquals(found.rate.value, 150);
-  assert(found.memoryMb.value > 8000 && found.memoryMb.value < 8300, `${found.memoryMb.value} MB`);
+  assert(found.memoryMb.value === 4150, `${found.memoryMb.value} MB`);
+});
+
+Deno.test("forecast() counts what a model holds that is opened otherwise beside its own way", async () => {
+  const treatments = [{ name: "coarse", steps: [{ open: { coarse: true } }] }];
+  const planned = await plan({ matrix: { treatments } });
+  assertEquals(only(planned, createMemoryStore()).memoryMb, {
+    value: 1650,
+    source: "estimated: weights 1.00 GB, beside it weights 500 MB, the process itself 150 MB",
+  });
 });
 
 Deno.test("forecast() takes the most memory of the model's runs under the same budget", async () => {
@@ -259,7 +275,13 @@ Deno.test("forecastLines() stays within its width, names cut, and gives every so
   assertEquals(lines.filter((line) => line.length > 99 || line !== line.trimEnd()), []);
   const text = lines.join("\n");
   for (
-    const part of ["Model first (fake", "Model fake-v", "not reportable", "Scores of units by", "estimated:"]
+    const part of [
+      "Model first (fake",
+      "Model fake-v",
+      "not reportable",
+      "Scores of units by",
+      "estimated of gradients:",
+    ]
   ) {
     assert(text.includes(part), part);
   }

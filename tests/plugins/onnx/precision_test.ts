@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Observation, SITES, type Tap, UserError } from "../../../core/mod.ts";
 import { backend } from "../../../plugins/onnx/model.ts";
 import { testContext } from "../../support.ts";
+import { FABLES } from "./open.ts";
 import { assertNear, caseOf, FAMILIES, folder, goldenOf, requestOf, tapsEdited } from "./gradients_golden.ts";
 
 /** Beside the largest number. A product in two slices is some 2e-4 off and three layers with norms add up; one slice is 100 times as coarse. */
@@ -53,6 +54,23 @@ Deno.test("each precision has keys, a name and logits of its own, and the same t
     assert(!model.can.has("train"));
   }
   assertEquals(seen.size, 3);
+});
+
+Deno.test("how far slices are from float32 is measured once, and said at every opening", async () => {
+  const cacheDir = await Deno.makeTempDir();
+  const opened = async () => {
+    const lines: string[] = [], context = testContext({ cacheDir, log: (line) => lines.push(line) });
+    await using _ = await backend.open({ path: FABLES, precision: "int8" }, { taps: [] }, context);
+    return lines.filter((line) => line.startsWith("fables (int8) beside float32"));
+  };
+  const [first] = await opened();
+  const [, places, same, of, mean, most] =
+    /on a text of (\d+) tokens: .* the same at (\d+) of (\d+) places, .* are (\S+) nats .* (\S+) at most$/
+      .exec(first!)!.map(Number);
+  assertEquals([places, of], [96, 96]);
+  assert(same! > 70 && same! < 96 && mean! > 0.001 && most! > mean!, first);
+  assertEquals(await opened(), [first!]);
+  await Deno.remove(cacheDir, { recursive: true });
 });
 
 Deno.test("keys and values in split give what the whole text gives, and a batch what its texts give", async () => {

@@ -7,9 +7,11 @@ import time
 
 import torch
 from transformers import AutoModelForCausalLM
+from transformers.utils import logging
 
 path, texts, rounds = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
 torch.set_num_threads(2)
+logging.disable_progress_bar()
 model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.bfloat16).eval()
 ids = torch.tensor(texts)
 

@@ -1,0 +1,26 @@
+/** What a backend says of a model before it is opened, with how much memory its work will hold. */
+import type { Model } from "./model.ts";
+import type { Trained } from "./trainer.ts";
+
+/** What a model is asked for, as far as it decides how much memory it holds. */
+export type MemoryWork =
+  /** Padded tokens at once, and positions among them that logits are read of. */
+  | { readonly kind: "score"; readonly tokens: number; readonly rows: number }
+  | { readonly kind: "gradients"; readonly tokens: number }
+  /** Prompts that are written after at once, and tokens of the longest with what is written. */
+  | { readonly kind: "write"; readonly batch: number; readonly tokens: number }
+  | { readonly kind: "train"; readonly parameters: Trained };
+
+/** A part of what is held at once. */
+export interface MemoryPart {
+  readonly what: string;
+  readonly bytes: number;
+  /** Whether it is held as long as the model is open, whatever it does. */
+  readonly stays?: boolean;
+}
+
+/** What can be said of a model before it is opened. */
+export interface Inspected extends Pick<Model, "info" | "units" | "tokenizer"> {
+  /** An estimate of the most that it will hold; pure. */
+  memory?(work: MemoryWork): readonly MemoryPart[];
+}

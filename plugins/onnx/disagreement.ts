@@ -1,0 +1,87 @@
+/**
+ * How far a model in slices is from itself in float32, on a text of Plumbline's own: measured when the model is first opened, kept in the cache,
+ * and said whenever it is opened. What it means for a benchmark, a matrix says: a treatment that opens the model otherwise, beside the untouched one.
+ */
+import { join } from "node:path";
+import { type Context, type Model, sha256 } from "../../core/mod.ts";
+import { readTextIfAny } from "./weights/file.ts";
+import { writeWhole } from "./weights/write.ts";
+
+/** Several kinds of text, so that more than one way to go on is asked for. */
+const TEXT = `The ferry leaves the island at seven in the morning and comes back when the market closes. ` +
+  `Question: Which of these floats on water? A. an anvil B. a cork C. a brick. Answer: B. ` +
+  `Dear neighbours, the well will be cleaned on Thursday, so please fill your jugs the evening before. ` +
+  `for i in range(10): print(i * i) # squares of the first ten numbers. ` +
+  `She had never liked the cold, yet every winter she walked to the lake to look at the ice.`;
+/** Tokens of it that are read, and the parameters up to which a model is also opened in float32 for that: 8 GB of weights. */
+const TOKENS = 96, LARGEST = 2e9;
+/** Raised whenever the same model would be measured otherwise. */
+const VERSION = 1;
+
+interface Disagreement {
+  /** Places of the text, and at how many of them the most probable next token is float32's. */
+  readonly places: number;
+  readonly same: number;
+  /** Mean and largest distance of the log-probability of the text's own next token, in nats. */
+  readonly mean: number;
+  readonly most: number;
+}
+
+/** @param reference opens the same model in float32 */
+export async function sayDisagreement(
+  model: Model,
+  reference: () => Promise<Model>,
+  { cacheDir, log }: Context,
+): Promise<void> {
+  const { name, parameters, hash } = model.info;
+  const key = sha256([VERSION, hash.weights, hash.tokenizer, hash.config].join("\n"));
+  const path = join(cacheDir, "precision", `${key}.json`), known = readTextIfAny(path);
+  if (known === undefined && parameters > LARGEST) {
+    log(`${name} was not compared with float32, which would hold ${(4 * parameters / 1e9).toFixed(0)} GB`);
+    return;
+  }
+  const found = known === undefined ? await measure(model, reference) : JSON.parse(known) as Disagreement;
+  if (known === undefined) {
+    Deno.mkdirSync(join(cacheDir, "precision"), { recursive: true });
+    writeWhole(path, (write) => write(new TextEncoder().encode(JSON.stringify(found))));
+  }
+  const { places, same, mean, most } = found;
+  log(
+    `${name} beside float32, on a text of ${places} tokens: the most probable next token is the same at ${same} of ` +
+      `${places} places, log-probabilities are ${mean.toPrecision(2)} nats apart on average, ${
+        most.toPrecision(2)
+      } at most`,
+  );
+}
+
+async function measure(model: Model, reference: () => Promise<Model>): Promise<Disagreement> {
+  const { vocab, contextLength } = model.info;
+  const ids = model.tokenizer.encode(TEXT).slice(0, Math.min(TOKENS, contextLength));
+  const own = await model.logits(ids);
+  await using float32 = await reference();
+  const expected = await float32.logits(ids);
+  const row = (logits: Float32Array, place: number) => logits.subarray(place * vocab, (place + 1) * vocab);
+  const apart: number[] = [];
+  let same = 0;
+  ids.forEach((_, place) => {
+    const [ours, theirs] = [row(own, place), row(expected, place)];
+    if (largestOf(ours) === largestOf(theirs)) same++;
+    const next = ids[place + 1];
+    if (next !== undefined) apart.push(Math.abs(logprob(ours, next) - logprob(theirs, next)));
+  });
+  return {
+    places: ids.length,
+    same,
+    mean: apart.reduce((sum, each) => sum + each, 0) / Math.max(1, apart.length),
+    most: Math.max(0, ...apart),
+  };
+}
+
+function largestOf(row: Float32Array): number {
+  return row.reduce((best, value, id) => value > row[best]! ? id : best, 0);
+}
+
+function logprob(row: Float32Array, id: number): number {
+  const top = row[largestOf(row)]!;
+  return row[id]! - top - Math.log(row.reduce((sum, value) => sum + Math.exp(value - top), 0));
+}

@@ -1,0 +1,89 @@
+/**
+ * An estimate of what a model holds while it works, before it is opened: weights, in every form that a session keeps them in; what stands at once
+ * in a layer, or in all of them where a gradient wants it kept; logits; keys and values; parameters that are trained.
+ */
+import type { MemoryPart, MemoryWork } from "../../core/mod.ts";
+import type { Hyperparameters } from "./architectures/shape.ts";
+import { countTrained } from "./train/meant.ts";
+import { VALUES } from "./train/budget.ts";
+import type { OnnxParams } from "./describe.ts";
+import type { Architecture } from "./architectures/architecture.ts";
+import { SLICES } from "./weights/slices.ts";
+import type { Checkpoint } from "./weights/types.ts";
+
+const FLOAT = 4;
+/** Tensors as wide as the residual, and as the inner layer, that stand at once in a layer. */
+const WIDE = { residual: 6, inner: 3 };
+/** Copies of a trained number: its value, gradient and two moments here; its value and gradient in the runtime and on the way there and back. */
+const TRAINED = 4 + 4;
+/** Of logits, with their exponentials. */
+const LOGITS = 2;
+
+export interface MemoryOf {
+  readonly checkpoint: Pick<Checkpoint, "parameters" | "tensors" | "config">;
+  readonly architecture: Architecture;
+  readonly shape: Hyperparameters;
+  readonly params: OnnxParams;
+}
+
+export function memoryOf(model: MemoryOf, work: MemoryWork): readonly MemoryPart[] {
+  const { checkpoint, architecture, shape, params: { precision = "float32" } } = model;
+  const { width, mlp, layers, vocab, kvHeads, headDim } = shape, residual = WIDE.residual * width;
+  const weights = weightsOf(model, work.kind);
+  // Sums of each slice by each, of the widest product.
+  const slices = precision === "split" ? 4 * Math.max(width, mlp) : 0;
+  const part = (what: string, numbers: number): MemoryPart => ({ what, bytes: FLOAT * numbers });
+  switch (work.kind) {
+    case "score":
+      return [
+        weights,
+        part("activations", work.tokens * (residual + WIDE.inner * mlp + slices)),
+        part("logits at most", LOGITS * vocab * work.rows),
+      ];
+    case "write":
+      // Those that came in and those that go out.
+      return [
+        weights,
+        part("keys and values", 2 * 2 * layers * kvHeads * headDim * work.batch * work.tokens),
+        part("logits", LOGITS * vocab * work.batch),
+      ];
+    case "gradients":
+      return [
+        weights,
+        part("activations kept for gradients", work.tokens * layers * (residual + WIDE.inner * mlp)),
+        part("weights made whole for the way back", precision === "float32" ? 0 : 3 * width * mlp),
+      ];
+    case "train": {
+      const trained = countTrained(checkpoint, work.parameters, { architecture, shape, task: "plan" });
+      return [
+        weights,
+        { what: "activations kept for gradients", bytes: VALUES },
+        part("what is trained, with its gradients and moments", TRAINED * trained),
+      ];
+    }
+  }
+}
+
+/** Packed weights are a copy beside those that are mapped from their file; a copy of slices is read in their place, but where the way back reads them
+ * too. */
+function weightsOf(
+  { checkpoint: { parameters }, shape, params: { packed = true, precision = "float32" } }: MemoryOf,
+  kind: MemoryWork["kind"],
+): MemoryPart {
+  if (precision === "float32") {
+    const bytes = FLOAT * parameters * (packed ? 2 : 1);
+    return { what: `float32 weights ${packed ? "twice (packed)" : "once"}`, bytes, stays: true };
+  }
+  const { projections, gated, layers } = shape;
+  const inLayer = Object.entries(projections).reduce(
+    (sum, [site, [rows, columns]]) => site === "mlp.up" && !gated ? sum : sum + rows * columns,
+    0,
+  );
+  const sliced = layers * inLayer, isTwice = packed && kind !== "score" && kind !== "write";
+  return {
+    what: `weights in ${precision}${isTwice ? ", twice (packed)" : ""}`,
+    bytes: SLICES[precision] * sliced * (isTwice ? 2 : 1) +
+      FLOAT * (parameters - sliced) * (packed ? 2 : 1),
+    stays: true,
+  };
+}

@@ -1,0 +1,63 @@
+/** What the backend expects a model to hold, beside what is known of it: its numbers, and those that a trainer trains. */
+import { assert, assertEquals } from "@std/assert";
+import type { MemoryWork, Trained } from "../../../core/mod.ts";
+import { backend } from "../../../plugins/onnx/model.ts";
+import type { OnnxParams } from "../../../plugins/onnx/describe.ts";
+import { testContext } from "../../support.ts";
+import { folder } from "./gradients_golden.ts";
+import { FABLES, open } from "./open.ts";
+
+async function weights(params: Omit<OnnxParams, "path">, work: MemoryWork["kind"], path = FABLES) {
+  const { memory, info } = await backend.inspect({ path, ...params }, testContext());
+  const asked = {
+    score: { rows: 1 },
+    gradients: {},
+    write: { batch: 1 },
+    train: { parameters: TRAINED[0]! },
+  };
+  const parts = memory!({ kind: work, tokens: 100, ...asked[work] } as MemoryWork);
+  return { info, parts, weights: parts.find(({ stays }) => stays)!.bytes };
+}
+
+const TRAINED: readonly Trained[] = [
+  { kind: "lora", targets: ["attn.q", "mlp.out"], rank: 3, alpha: 6, layers: [1] },
+  { kind: "lora", targets: ["all-linear", "unembed"], rank: 2, alpha: 4 },
+  { kind: "full", blocks: ["layers.*.mlp", "norm"] },
+  { kind: "full", blocks: ["all"] },
+  { kind: "embedding", token: 3 },
+];
+
+Deno.test("memory() counts float32 weights once or twice, and slices by their bytes, twice where the way back reads them", async () => {
+  const { info, weights: packed } = await weights({}, "score");
+  assertEquals(packed, 8 * info.parameters);
+  assertEquals((await weights({ packed: false }, "score")).weights, 4 * info.parameters);
+  // fables: 4 layers of q and out [96, 96], k and v [48, 96], gate and up [256, 96], down [96, 256].
+  const sliced = 4 * (2 * 96 * 96 + 2 * 48 * 96 + 3 * 256 * 96), rest = info.parameters - sliced;
+  const split = { precision: "split" } as const, int8 = { precision: "int8" } as const;
+  assertEquals((await weights(split, "score")).weights, 2 * sliced + 8 * rest);
+  assertEquals((await weights(split, "gradients")).weights, 4 * sliced + 8 * rest);
+  assertEquals((await weights({ ...split, packed: false }, "gradients")).weights, 2 * sliced + 4 * rest);
+  assertEquals((await weights(int8, "write")).weights, sliced + 8 * rest);
+});
+
+for (const name of ["gqa", "gpt2", "gemma3"]) {
+  Deno.test(`memory() counts what a trainer trains: ${name}`, async () => {
+    await using model = await open(folder(name));
+    const { memory } = await backend.inspect({ path: folder(name) }, testContext());
+    const recipes = name === "gpt2" ? TRAINED.slice(2) : TRAINED;
+    for (const parameters of recipes) {
+      await using trainer = await model.trainer({
+        parameters,
+        objective: { kind: "crossEntropy", over: "all" },
+        optimizer: { learningRate: 0.01 },
+        seed: 1,
+        examples: [{ prompt: [4, 5], completion: [6] }],
+      });
+      const { gradients } = await trainer.gradients([{ prompt: [4, 5], completion: [6] }]);
+      const numbers = [...gradients.values()].reduce((sum, { values }) => sum + values.length, 0);
+      const part = memory!({ kind: "train", parameters }).find(({ what }) => /trained/.test(what))!;
+      assert(numbers > 0);
+      assertEquals(part.bytes, 8 * 4 * numbers, JSON.stringify(parameters));
+    }
+  });
+}
