@@ -102,10 +102,20 @@ export function blocksOf(units: readonly Unit[], { model, blocks, share, seed }:
   return taken.map(({ name }) => name);
 }
 
+/** Some families' MLPs have no gates, and no projection that these multiply. */
+function hasTap(sizeOf: BlocksOptions["model"]["units"], tap: Tap): boolean {
+  try {
+    return sizeOf(tap) > 0;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}
+
 function blocksIn({ info: { layers }, units: sizeOf }: BlocksOptions["model"], units: readonly Unit[]) {
   const counts = new Map<Tap, number>();
   for (const { tap } of units) counts.set(tap, (counts.get(tap) ?? 0) + 1);
-  const width = sizeOf("embed");
+  const width = sizeOf("embed"), isGated = hasTap(sizeOf, "layers.0.mlp.up");
   return Array.from({ length: layers }, (_, layer): Block[] => {
     const tap = (site: string) => `layers.${layer}.${site}` as Tap;
     const count = (...sites: string[]) => sites.reduce((sum, site) => sum + (counts.get(tap(site)) ?? 0), 0);
@@ -119,7 +129,7 @@ function blocksIn({ info: { layers }, units: sizeOf }: BlocksOptions["model"], u
       {
         name: `layers.${layer}.mlp`,
         count: count("mlp.gate", "mlp.up"),
-        parameters: width * 3 * size("mlp.gate"),
+        parameters: width * (isGated ? 3 : 2) * size("mlp.gate"),
       },
     ];
   }).flat();

@@ -124,10 +124,10 @@ export function drawBackThrough(
 ): Value {
   const found = sliced?.get(name);
   if (!found) return b.node("FusedMatMul", at, [direction, weight(name, shape)]);
-  const steps = b.node("SlicedSteps", `${at}.steps`, [b.weight(found.slices)], {
+  const scaled = b.node("Mul", `${at}.scaled`, [direction, b.weight(found.scales)]);
+  const steps = b.node("SlicedSteps", `${at}.steps`, [b.weight(found.slices), scaled], {
     count: BigInt(found.count),
   });
-  const scaled = b.node("Mul", `${at}.scaled`, [direction, b.weight(found.scales)]);
   return b.node("FusedMatMul", at, [scaled, steps], { transB: 1n });
 }
 

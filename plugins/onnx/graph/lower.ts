@@ -164,15 +164,22 @@ function createLowering() {
       const sizes = draw("Concat", `${name}.sliced.sizes`, [input.sizes, ints(out)], { axis: 0n });
       draw("Reshape", output!.name, [scaled, sizes]);
     },
-    steps({ name, inputs: [slices], outputs: [output], attributes }: Node) {
+    steps({ name, inputs: [slices, before], outputs: [output], attributes }: Node) {
       const count = Number(attributes["count"]);
       const [inner, width] = slices!.shape as readonly [number, number], out = width / count;
-      const wide = count === 1 ? output!.name : `${name}.sliced.float`;
-      draw("Cast", wide, [slices!.name], { to: 1n }); // float32
-      if (count === 1) return;
-      const shares = table("sliced.steps", [1, 1, 2], Float32Array.of(1, 1 / WEIGHT_RESIDUE));
-      const apart = draw("Reshape", `${name}.sliced.apart`, [wide, ints(inner, count, out)]);
-      const sum = draw("FusedMatMul", `${name}.sliced.sum`, [shares, apart], { domain: "com.microsoft" });
+      // Of constants alone the runtime would make all layers' when the session opens, and keep them: so the sizes wait for the value that comes
+      // before, for one of its own that differs from call to call. (Of a Concat with one such size it would make a constant with -1.)
+      const rows = draw("Shape", `${name}.sliced.rows`, [before!.name], { end: 1n });
+      const none = draw("Mul", `${name}.sliced.none`, [rows, ints(0)]);
+      const sizes = draw("Add", `${name}.sliced.sizes`, [ints(inner, count, out), none]);
+      const apart = draw("Reshape", `${name}.sliced.apart`, [slices!.name, sizes]);
+      const wide = draw("Cast", `${name}.sliced.float`, [apart], { to: 1n }); // float32
+      const shares = table(
+        `sliced.steps.${count}`,
+        [1, 1, count],
+        Float32Array.of(1, 1 / WEIGHT_RESIDUE).slice(0, count),
+      );
+      const sum = draw("FusedMatMul", `${name}.sliced.sum`, [shares, wide], { domain: "com.microsoft" });
       draw("Reshape", output!.name, [sum, ints(inner, out)]);
     },
   };

@@ -53,6 +53,9 @@ export function parseConfig(
   const read = reader(fields, { path, rules });
   refuseOthers(fields, { path, rules });
   const width = read.count("hidden_size"), heads = read.count("num_attention_heads");
+  if (width % heads !== 0 && Number.isNaN(read.number("head_dim", NaN))) {
+    throw read.fail("num_attention_heads", `a divisor of the width ${width}`);
+  }
   const mlp = rules.mlpWidths === undefined ? undefined : rules.mlpWidths * width;
   return {
     model_type: modelTypeOf(fields, path),

@@ -8,9 +8,11 @@ import { blocksOf } from "../../../plugins/culnig/tuner.ts";
 const GEMMA = {
   info: { name: "gemma", layers: 48, parameters: 11_766_034_176 },
   units: (tap: Tap) =>
-    tap === "embed" ? 3840 : { "mlp.gate": 15360, "attn.q": 4096, "attn.k": 2048, "attn.v": 2048 }[
-      tap.replace(/^layers\.\d+\./, "") as "mlp.gate"
-    ],
+    tap === "embed"
+      ? 3840
+      : { "mlp.gate": 15360, "mlp.up": 15360, "attn.q": 4096, "attn.k": 2048, "attn.v": 2048 }[
+        tap.replace(/^layers\.\d+\./, "") as "mlp.gate"
+      ],
 } as unknown as Pick<Model, "info" | "units">;
 /** Units a layer that the authors' file has at the MLP's gate; each other layer has fewer. */
 const PUBLISHED = { 13: 785, 12: 685, 14: 612, 10: 491, 11: 469, 7: 429, 9: 409 } as const;
@@ -30,6 +32,14 @@ Deno.test("the richest blocks of gemma-3-12b are the seven that the authors' fil
     blocksOf(UNITS, OPTIONS),
     ["13", "12", "14", "10", "11", "7", "9"].map((layer) => `layers.${layer}.mlp`),
   );
+});
+
+Deno.test("an MLP without gates has two matrices, so that more of its blocks have the same share", () => {
+  const units: Model["units"] = (tap) => {
+    if (!tap.endsWith(".mlp.up")) return GEMMA.units(tap);
+    throw new UserError(`Cannot find tap ${tap}: the family has no gates`);
+  };
+  assertEquals(blocksOf(UNITS, { ...OPTIONS, model: { ...GEMMA, units } }).length, 10);
 });
 
 Deno.test("empty blocks hold no unit, have the share of parameters, and are drawn by the seed", () => {

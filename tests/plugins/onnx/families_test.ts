@@ -191,6 +191,11 @@ Deno.test("a config that its family does not know, or that contradicts itself, i
     { model_type: "gemma2", layer_types: ["full_attention", "chunked_attention"] },
     "layer_types is a list, wanted a list of full_attention and sliding_attention",
   );
+  refused(
+    { model_type: "llama", head_dim: undefined, num_attention_heads: 3 },
+    "num_attention_heads is 3, wanted a divisor of the width",
+  );
+  refused({ model_type: "gpt2", n_embd: 16, n_head: 3 }, "n_head is 3, wanted a divisor of the width 16");
   const shape = (fields: Record<string, unknown>) =>
     shapeOf(read(fields), findArchitecture(fields.model_type as string, "m"));
   const act = { model_type: "gemma2", hidden_activation: "relu", head_dim: 4 };

@@ -82,18 +82,22 @@ export const SLICED = {
       return [{ dims: [...x.dims.slice(0, -1), out!], data }];
     },
     vjp({ inputs: [, slices, scales], cotangent, attributes, emit }) {
-      const steps = emit("SlicedSteps", [slices], attributes);
       const scaled = emit("Mul", [cotangent, scales]);
+      const steps = emit("SlicedSteps", [slices, scaled], attributes);
       return [emit("FusedMatMul", [scaled, steps], { transB: 1n }), undefined, undefined];
     },
   }),
-  /** A weight's columns in float32, each in steps of its scale, [in, out]. */
-  SlicedSteps: op<readonly [slices: Value]>({
+  /** A weight's columns in float32, each in steps of its scale, [in, out], made once the other value is there, [..., out], which it will be multiplied
+   * with: the runtime would make those of all layers first, and hold the whole model in float32. */
+  SlicedSteps: op<readonly [slices: Value, before: Value]>({
     domain: "plumbline",
-    infer: ([slices], attributes, at) => [{
-      dtype: "float32",
-      shape: sizesOf(slices, countOf(attributes), at),
-    }],
+    infer([slices, before], attributes, at) {
+      const shape = sizesOf(slices, countOf(attributes), at);
+      if (before.shape.at(-1) !== shape[1]) {
+        throw new Error(`Cannot draw ${at}: outer sizes are ${shape[1]} and ${before.shape.at(-1)}`);
+      }
+      return [{ dtype: "float32", shape }];
+    },
     evaluate: ([slices], attributes) => [stepsOf(slices, countOf(attributes))],
   }),
 } satisfies Partial<Record<OpName, AnyOp>>;
