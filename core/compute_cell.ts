@@ -27,7 +27,7 @@ export interface CellOptions {
 }
 
 /** Prompts that texts are written after at once. */
-const TEXTS = 8;
+export const TEXTS = 8;
 
 /**
  * Computes what the store has not of a cell, and closes it.

@@ -1,5 +1,5 @@
 /** What a backend says of a model before it is opened, with how much memory its work will hold. */
-import type { Model } from "./model.ts";
+import type { Capability, Model } from "./model.ts";
 import type { Trained } from "./trainer.ts";
 
 /** What a model is asked for, as far as it decides how much memory it holds. */
@@ -21,6 +21,8 @@ export interface MemoryPart {
 
 /** What can be said of a model before it is opened. */
 export interface Inspected extends Pick<Model, "info" | "units" | "tokenizer"> {
+  /** What it will be able to do; absent: whatever is asked. */
+  readonly can?: ReadonlySet<Capability>;
   /** An estimate of the most that it will hold; pure. */
   memory?(work: MemoryWork): readonly MemoryPart[];
 }

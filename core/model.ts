@@ -57,6 +57,8 @@ export type Capability = "logprobs" | "edit" | "generate" | "observe" | "gradien
 export interface ModelInfo {
   /** Last part of the path, for people. */
   readonly name: string;
+  /** How it is computed where that is not the reference way, "int8"; part of the name, and of every label. */
+  readonly variant?: string;
   readonly architecture: string;
   readonly parameters: number;
   readonly layers: number;

@@ -2,7 +2,7 @@
 import { faultText, UserError } from "./error.ts";
 import type { Json } from "./evaluator.ts";
 import { canonicalJson, sha256 } from "./hash.ts";
-import type { Model } from "./model.ts";
+import type { Inspected } from "./memory.ts";
 import type { PlannedArm } from "./plan_arms.ts";
 import { plain } from "./plan_benchmarks.ts";
 import { scoredItems } from "./plan_scores.ts";
@@ -31,7 +31,7 @@ export interface ModelTraining {
 }
 
 export interface ModelTrainingOptions {
-  readonly model: Pick<Model, "info" | "units" | "tokenizer">;
+  readonly model: Inspected;
   /** What decides a model's numbers: engine, backend, hashes. */
   readonly spec: { readonly [key: string]: Json };
 }
@@ -86,6 +86,9 @@ function modelTraining(
         return [set, answers === "right" ? all : shuffled(all, { set: own.record.label, seed })];
       }),
     );
+  if (model.can && !model.can.has("train")) {
+    throw new UserError(`Cannot ${task}: it does not train as it is opened, wanted it in its reference way`);
+  }
   const plan = (): Tuning => {
     try {
       return checked(

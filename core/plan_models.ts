@@ -22,6 +22,8 @@ export function modelSpec({ record }: Pick<PlannedModel, "record">, engine: Resu
   };
 }
 
+/** A model as its backend describes it, by the label that the matrix, the hub or the backend gives it, marked where it is no reference.
+ * @throws {UserError} as the backend's inspect(). */
 export async function inspectModel(
   entry: MatrixSpec["models"][number],
   { registry, context, path, ownModels, locate }: PlanOptions,
@@ -36,10 +38,11 @@ export async function inspectModel(
   const backend: ModelBackend<unknown> = await backendEntry.load();
   const inspected = await backend.inspect(params, own);
   // A snapshot's folder is called by its commit, which is no name for people.
-  const info = { ...inspected.info, name: hub.label ?? inspected.info.name };
+  const { variant } = inspected.info, marked = (name: string) => variant ? `${name} (${variant})` : name;
+  const info = { ...inspected.info, name: hub.label ? marked(hub.label) : inspected.info.name };
   return {
     record: {
-      label: entry.name ?? info.name,
+      label: entry.name ? marked(entry.name) : info.name,
       use: entry.use,
       version: backendEntry.version,
       params: plain(read(hub.pinned)),
@@ -49,6 +52,7 @@ export async function inspectModel(
       info,
       units: (tap) => inspected.units(tap),
       tokenizer: inspected.tokenizer,
+      ...(inspected.can && { can: inspected.can }),
       ...(inspected.memory && { memory: (work) => inspected.memory!(work) }),
     },
     open: (options) => backend.open(params, options, own),
@@ -73,11 +77,6 @@ export async function withOpenings(
   const openings = new Map<string, Opened>();
   for (const { name, open } of treatments) {
     if (!open) continue;
-    const refuse = (state: string, cause?: unknown) => {
-      throw new UserError(`Cannot open ${model.record.label} under ${JSON.stringify(name)}: ${state}`, {
-        cause,
-      });
-    };
     try {
       const opened = await inspectModel({
         ...entry,
@@ -85,14 +84,16 @@ export async function withOpenings(
       }, options);
       const { info: { hash } } = opened.record, own = model.record.info.hash;
       if (hash.weights !== own.weights || hash.tokenizer !== own.tokenizer) {
-        refuse("it is another model then, wanted params that say how, and not which");
+        throw new UserError("it is another model then, wanted params that say how, and not which");
       }
+      if (hash.config === own.config) throw new UserError("it is opened so already, wanted other params");
       openings.set(name, opened);
     } catch (cause) {
-      if (cause instanceof UserError && !cause.message.startsWith("Cannot open")) {
-        refuse(cause.message, cause);
-      }
-      throw cause;
+      if (!(cause instanceof UserError)) throw cause;
+      const state = cause.message.replace(/^Cannot /, "cannot ");
+      throw new UserError(`Cannot open ${model.record.label} under ${JSON.stringify(name)}: ${state}`, {
+        cause,
+      });
     }
   }
   return arms.map((arm) => {

@@ -1,7 +1,7 @@
 /** What the treatments of a run came to: their arms, the units that they found, what they were trained by. Part of results.json. */
 import type { Json } from "./evaluator.ts";
 import type { Edit, Tap } from "./model.ts";
-import type { BenchmarkRecord } from "./results.ts";
+import type { BenchmarkRecord, ModelRecord } from "./results.ts";
 import type { SamplingRecord } from "./sampling.ts";
 
 /** One arm of a treatment: the edits as they were, or the untouched model (no edits). */
@@ -102,6 +102,8 @@ export interface TreatmentRecord {
   readonly found?: readonly FoundRecord[];
   /** Where controls grew. */
   readonly grown?: readonly GrownRecord[];
+  /** Where the model is opened otherwise: as it is then, model by model. */
+  readonly opened?: readonly { readonly model: string; readonly opened: ModelRecord }[];
   /** Where the model was trained: arm by arm, model by model. */
   readonly trained?: readonly TrainedRecord[];
 }

@@ -146,6 +146,7 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
     const otherOf = ({ arm }: PlannedCell) =>
       arm.opened ?? (arm.training && training.folders.get(arm.training));
     for (const [other, cells] of Map.groupBy(mine, otherOf)) {
+      if (cells.every(({ key }) => store.isComplete(key))) continue;
       await using own = other === undefined
         ? undefined
         : typeof other === "string"

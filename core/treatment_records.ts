@@ -71,10 +71,15 @@ export function treatmentRecords(
         model.arms.filter(({ treatment, arm }) => treatment === name && counted.has(`${treatment}\n${arm}`))
           .flatMap((arm) => arm.training ? [trainedRecord(arm, { model, store })] : [])
       );
+      const opened = plan.models.flatMap(({ record: { label: model }, arms }) =>
+        arms.filter(({ treatment, arm }) => treatment === name && counted.has(`${treatment}\n${arm}`))
+          .flatMap(({ opened }) => opened ? [{ model, opened: opened.record }] : [])
+      );
       return {
         name,
         ...record,
         arms: armsOf(name),
+        ...(opened.length > 0 && { opened }),
         ...(found.length > 0 && { found }),
         ...(grown.length > 0 && { grown }),
         ...(trained.length > 0 && { trained }),

@@ -64,7 +64,8 @@ function infoOf({ weights, contextLength, coarse }: FakeParams): ModelInfo {
   const config = sha256(coarse ? "coarse" : "c");
   const hash = { weights: sha256(weights), tokenizer: sha256("t"), chatTemplate: "", config };
   return {
-    name: `fake-${weights}`,
+    name: `fake-${weights}${coarse ? " (coarse)" : ""}`,
+    ...(coarse && { variant: "coarse" }),
     architecture: "fake",
     parameters: 1234,
     layers: 2,
@@ -113,6 +114,7 @@ export function fakeBackend(log: FakeLog = { opened: [], batches: [] }): ModelBa
     inspect: (params) =>
       Promise.resolve({
         info: infoOf(params),
+        ...(params.coarse && { can: new Set(["logprobs", "edit"] as const) }),
         units: fakeUnits,
         tokenizer,
         memory: (work) => memory(params, work),

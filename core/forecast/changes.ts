@@ -51,6 +51,8 @@ export function changesOf(
     const label = results.benchmarks.find((other) => identityOf(other) === identity)?.label;
     for (const cell of results.cells) {
       if (cell.benchmark !== label || cell.treatment === UNTOUCHED || found.has(cell.key)) continue;
+      // What rounding changes says nothing of what a treatment would.
+      if (results.treatments.some(({ name, opened }) => name === cell.treatment && opened)) continue;
       const base = results.cells.find(({ benchmark, model, treatment }) =>
         benchmark === label && model === cell.model && treatment === UNTOUCHED
       );

@@ -3,13 +3,11 @@ import type { MemoryPart, MemoryWork } from "../memory.ts";
 import type { Plan, PlannedModel } from "../plan.ts";
 import type { ModelRecord, Results } from "../results.ts";
 import type { Trained } from "../trainer.ts";
+import { TEXTS } from "../compute_cell.ts";
 import { computedOn, isAlone, type Sourced } from "./rates.ts";
 
 /** Of the process and the runtime without a model, bytes. */
 const PROCESS: MemoryPart = { what: "the process itself", bytes: 150e6 };
-/** Texts that are written at once (compute_cell.ts). */
-const TEXTS = 8;
-
 export interface MemoryOptions {
   readonly plan: Plan;
   readonly runs: readonly Results[];
@@ -21,11 +19,13 @@ export interface MemoryOptions {
 
 /** Peak of the process in 1e6 bytes. Runs with another budget, other models or without the gradients that are wanted do not count. */
 export function memoryOf(model: PlannedModel, { plan, runs, gradients, trained }: MemoryOptions): Sourced {
-  const alike = computedOn(model.record.info.hash.weights, runs).filter(({ results, run }) =>
+  const alike = computedOn(model.record.info.hash, runs).filter(({ results, run }) =>
     run.peakMemoryMb > 0 && isAlone(results) && results.tokenBudget === plan.tokenBudget &&
-    isAlike(results.models[0]!, model.record) && (!gradients || run.scoring?.gradients)
+    isPacked(results.models[0]!) === isPacked(model.record) && (!gradients || run.scoring?.gradients)
   );
-  if (alike.length === 0) return estimated(model, { plan, gradients, trained });
+  if (alike.length === 0 || openedBeside(model).length > 0) {
+    return estimated(model, { plan, gradients, trained });
+  }
   const most = alike.reduce((a, b) => b.run.peakMemoryMb > a.run.peakMemoryMb ? b : a);
   return {
     value: most.run.peakMemoryMb,
@@ -35,10 +35,9 @@ export function memoryOf(model: PlannedModel, { plan, runs, gradients, trained }
   };
 }
 
-/** Whether two openings of the same weights hold alike: packed or not, in one precision, on one device. */
-function isAlike(a: Pick<ModelRecord, "info" | "params">, b: Pick<ModelRecord, "info" | "params">): boolean {
-  const packed = ({ params }: typeof a) => (params as { readonly packed?: unknown } | null)?.packed !== false;
-  return a.info.hash.config === b.info.hash.config && packed(a) === packed(b);
+/** Weights are kept packed unless a model's params say otherwise. */
+function isPacked({ params }: Pick<ModelRecord, "params">): boolean {
+  return (params as { readonly packed?: unknown } | null)?.packed !== false;
 }
 
 /** Of the works that are planned the one that holds most, with what stays of models that are opened beside. */
@@ -46,7 +45,7 @@ function estimated(model: PlannedModel, options: Omit<MemoryOptions, "runs">): S
   const { inspected } = model, beside = openedBeside(model);
   const held = worksOf(model, options).map((work) => ({
     work,
-    parts: [...partsOf(inspected, work), ...work.kind === "score" ? beside : [], PROCESS],
+    parts: [...partsOf(inspected, work), ...isOfCells(work) ? beside : [], PROCESS],
   }));
   const total = (parts: readonly MemoryPart[]) => parts.reduce((sum, { bytes }) => sum + bytes, 0);
   const most = held.reduce((a, b) => total(b.parts) > total(a.parts) ? b : a);
@@ -64,6 +63,9 @@ const NAMES = {
   write: "writing",
   train: "training",
 } as const satisfies Readonly<Record<MemoryWork["kind"], string>>;
+
+/** Whether it is done with what treatments open and train beside the model. */
+const isOfCells = ({ kind }: MemoryWork) => kind === "score" || kind === "write";
 
 /** A backend that says nothing is taken to hold its numbers once, in float32. */
 function partsOf({ info, memory }: PlannedModel["inspected"], work: MemoryWork): readonly MemoryPart[] {
@@ -96,13 +98,12 @@ function worksOf(
   ];
 }
 
-/** What stays of the same model as treatments open it, one after another, beside its own way. */
-function openedBeside({ arms }: PlannedModel): readonly MemoryPart[] {
-  const each = arms.flatMap(({ opened }) =>
-    opened
-      ? partsOf(opened.inspected, { kind: "score", tokens: 0, rows: 0 }).filter(({ stays }) => stays)
-      : []
-  );
+/** What stays of the same model as treatments open it or train it, one after another, beside its own way. */
+function openedBeside({ arms, inspected }: PlannedModel): readonly MemoryPart[] {
+  const each = arms.flatMap(({ opened, training }) => {
+    const other = opened?.inspected ?? (training && inspected);
+    return other ? partsOf(other, { kind: "score", tokens: 0, rows: 0 }).filter(({ stays }) => stays) : [];
+  });
   const most = each.reduce<MemoryPart | undefined>((a, b) => a && a.bytes > b.bytes ? a : b, undefined);
   return most ? [{ ...most, what: `beside it ${most.what}` }] : [];
 }

@@ -1,6 +1,7 @@
 /** How fast a model computes, from what the store has of it, else from its size. */
 import { isGradient, planPasses } from "../passes.ts";
 import type { Plan } from "../plan.ts";
+import type { ModelInfo } from "../model.ts";
 import type { ModelRecord, Results } from "../results.ts";
 import type { RunStore } from "../store/store.ts";
 
@@ -42,7 +43,7 @@ export function runsIn(store: RunStore): Results[] {
 /** Tokens a second without a backward pass, the median of the runs that come nearest to what is planned. */
 export function rateOf({ info }: Pick<ModelRecord, "info">, runs: readonly Results[], here: Here): Sourced {
   if (here.rate !== undefined) return { value: here.rate, source: "given with --rate" };
-  const found = computedOn(info.hash.weights, runs).map(({ results, run }) => {
+  const found = computedOn(info.hash, runs).map(({ results, run }) => {
     const { scoring = { tokens: 0, elapsedMs: 0 }, written = 0 } = run;
     return {
       results,
@@ -69,7 +70,7 @@ export function gradientRateOf(
     source: `assumed: forward and backward take ${BACKWARD} times a forward pass`,
   };
   if (here.rate !== undefined) return assumed;
-  const found = computedOn(info.hash.weights, runs).flatMap(({ results, run }) =>
+  const found = computedOn(info.hash, runs).flatMap(({ results, run }) =>
     run.scoring?.gradients ? [{ results, run, ...run.scoring }] : []
   );
   return measuredRate(found, here) ?? assumed;
@@ -116,8 +117,9 @@ interface Computed {
 }
 
 /** Runs that computed anything on a model with these weights. */
-export function computedOn(weights: string, runs: readonly Results[]): Computed[] {
-  return runs.filter(({ models }) => models.some(({ info }) => info.hash.weights === weights))
+export function computedOn({ weights, config }: ModelInfo["hash"], runs: readonly Results[]): Computed[] {
+  const isSame = ({ info: { hash } }: ModelRecord) => hash.weights === weights && hash.config === config;
+  return runs.filter(({ models }) => models.some(isSame))
     .flatMap((results) => {
       const run = computingOf(results);
       return run ? [{ results, run }] : [];
@@ -138,8 +140,8 @@ export function scoresByGradients({ models }: Pick<Plan, "models">): boolean {
   );
 }
 
-export function isAlone({ models }: Results): boolean {
-  return models.length === 1;
+export function isAlone({ models, treatments }: Results): boolean {
+  return models.length === 1 && !treatments.some(({ opened }) => opened);
 }
 
 /** "in run a", "in runs a and b (median)", "in 5 runs (median; a, b, c and 2 more)". */

@@ -182,10 +182,13 @@ function controlLimits({ cells, treatments }: Results): string[] {
   }
   const few = [...sets].filter(([, number]) => number < ENOUGH_SETS);
   const smallest = Math.min(...few.map(([, number]) => number));
-  const without = treatments.filter(({ name }) =>
-    name !== UNTOUCHED && cells.some(({ treatment, controls }) => treatment === name && controls.length === 0)
+  const without = treatments.filter(({ name, opened }) =>
+    name !== UNTOUCHED && !opened &&
+    cells.some(({ treatment, controls }) => treatment === name && controls.length === 0)
   );
-  const generic = treatments.flatMap(({ name, trained }) => {
+  const generic = treatments.flatMap(({ name, trained, opened }) => {
+    // No units are chosen there that others could stand for.
+    if (opened) return [];
     // Behind a gate nothing was run of which something could be missing.
     if (!cells.some(({ treatment }) => treatment === name)) return [];
     if (name === UNTOUCHED || without.some((each) => each.name === name)) return [];

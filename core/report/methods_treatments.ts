@@ -7,14 +7,16 @@ import { count, counted, paramsText, shortHash } from "./format.ts";
 export function treatmentSentences(results: Results): string[] {
   const treated = results.treatments.filter(({ name }) => name !== UNTOUCHED);
   const found = foundIn(results);
-  return treated.flatMap(({ name, steps, arms, controls, trained }) => {
+  return treated.flatMap(({ name, steps, arms, controls, trained, opened }) => {
     if (!results.cells.some(({ treatment }) => treatment === name)) {
       return [`Treatment ${name} was run on no model: none reached its gate.`];
     }
-    const [opened] = openingsOf(steps);
-    if (opened) {
+    const [open] = openingsOf(steps);
+    if (open) {
       return [
-        `Treatment ${name} opens the model with ${paramsText(opened)} in place of its own params.`,
+        `Treatment ${name} opens the model with ${paramsText(open)} in place of its own params (${
+          (opened ?? []).map((each) => each.opened.label).join(", ")
+        }).`,
         controlsSentence(results, name, controls),
       ];
     }

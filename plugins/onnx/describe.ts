@@ -12,7 +12,7 @@ import { findArchitecture } from "./architectures/mod.ts";
 import { type Hyperparameters, shapeOf, unitsOf } from "./architectures/shape.ts";
 import type { Device } from "./session/door.ts";
 import { createTokenizer } from "./tokenizer.ts";
-import type { Precision } from "./weights/slices.ts";
+import { ARITHMETIC, type Precision } from "./weights/slices.ts";
 import type { CheckpointInfo, ModelConfig } from "./weights/types.ts";
 
 /** Params of the backend `onnx`. */
@@ -51,6 +51,7 @@ export function describe(
   const isReference = precision === "float32", name = basename(checkpoint.path);
   const info: ModelInfo = {
     name: isReference ? name : `${name} (${precision})`,
+    ...(!isReference && { variant: precision }),
     architecture: checkpoint.config.model_type,
     parameters: checkpoint.parameters,
     layers: shape.layers,
@@ -64,11 +65,12 @@ export function describe(
       config: configHash(checkpoint, {
         ...(!packed && { packed }),
         ...(device !== "cpu" && { device }),
-        ...(!isReference && { precision }),
+        ...(!isReference && { precision: `${precision} ${ARITHMETIC}` }),
       }),
     },
   };
-  const trained = { ...info, name, hash: { ...info.hash, config: configHash(checkpoint, {}) } };
+  const { variant: _, ...plain } = info;
+  const trained = { ...plain, name, hash: { ...info.hash, config: configHash(checkpoint, {}) } };
   return { info, trained, tokenizer, shape, units: (tap) => unitsOf(shape, tap) };
 }
 
@@ -90,10 +92,6 @@ export function refuseSlices(
   if (precision === "float32" || (device === "cpu" && foreign === undefined)) return;
   const state = foreign === undefined
     ? `its device is ${device}, wanted cpu`
-    : "it is an ONNX export, wanted";
-  throw new UserError(
-    `Cannot open ${path} in ${precision}: ${
-      foreign === undefined ? state : `${state} a model folder or a .gguf file`
-    }`,
-  );
+    : "it is an ONNX export, wanted a model folder or a .gguf file";
+  throw new UserError(`Cannot open ${path} in ${precision}: ${state}`);
 }

@@ -35,12 +35,12 @@ export async function sayDisagreement(
 ): Promise<void> {
   const { name, parameters, hash } = model.info;
   const key = sha256([VERSION, hash.weights, hash.tokenizer, hash.config].join("\n"));
-  const path = join(cacheDir, "precision", `${key}.json`), known = readTextIfAny(path);
+  const path = join(cacheDir, "precision", `${key}.json`), known = read(path);
   if (known === undefined && parameters > LARGEST) {
     log(`${name} was not compared with float32, which would hold ${(4 * parameters / 1e9).toFixed(0)} GB`);
     return;
   }
-  const found = known === undefined ? await measure(model, reference) : JSON.parse(known) as Disagreement;
+  const found = known === undefined ? await measure(model, reference) : known;
   if (known === undefined) {
     Deno.mkdirSync(join(cacheDir, "precision"), { recursive: true });
     writeWhole(path, (write) => write(new TextEncoder().encode(JSON.stringify(found))));
@@ -52,6 +52,17 @@ export async function sayDisagreement(
         most.toPrecision(2)
       } at most`,
   );
+}
+
+/** What was found before; a broken file is made anew. */
+function read(path: string): Disagreement | undefined {
+  try {
+    const found = JSON.parse(readTextIfAny(path) ?? "null") as Disagreement | null;
+    return [found?.places, found?.same, found?.mean, found?.most].every(Number.isFinite) ? found! : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 async function measure(model: Model, reference: () => Promise<Model>): Promise<Disagreement> {

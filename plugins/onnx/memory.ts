@@ -19,6 +19,7 @@ const TRAINED = 4 + 4;
 /** Of logits, with their exponentials. */
 const LOGITS = 2;
 
+/** The model that is asked about. */
 export interface MemoryOf {
   readonly checkpoint: Pick<Checkpoint, "parameters" | "tensors" | "config">;
   readonly architecture: Architecture;
@@ -26,6 +27,7 @@ export interface MemoryOf {
   readonly params: OnnxParams;
 }
 
+/** The parts that a kind of work holds at once. @throws {UserError} for a recipe that names nothing that the model has. */
 export function memoryOf(model: MemoryOf, work: MemoryWork): readonly MemoryPart[] {
   const { checkpoint, architecture, shape, params: { precision = "float32" } } = model;
   const { width, mlp, layers, vocab, kvHeads, headDim } = shape, residual = WIDE.residual * width;
@@ -64,26 +66,33 @@ export function memoryOf(model: MemoryOf, work: MemoryWork): readonly MemoryPart
   }
 }
 
-/** Packed weights are a copy beside those that are mapped from their file; a copy of slices is read in their place, but where the way back reads them
- * too. */
+/**
+ * Weights that one session keeps. Packed, those that products read are a copy in the place of those mapped from their file: one copy going
+ * forward, one more going back, where slices are read as they lie. An embedding that is the output matrix too is kept beside its packed copy.
+ */
 function weightsOf(
-  { checkpoint: { parameters }, shape, params: { packed = true, precision = "float32" } }: MemoryOf,
+  { checkpoint: { parameters, config }, shape, params: { packed = true, precision = "float32" } }: MemoryOf,
   kind: MemoryWork["kind"],
 ): MemoryPart {
+  const { projections, gated, layers, vocab, width } = shape;
+  const isTwice = packed && kind !== "score" && kind !== "write";
+  const tied = packed && !isTwice && config.tie_word_embeddings ? FLOAT * vocab * width : 0;
+  const how = isTwice ? ", twice (packed)" : "";
   if (precision === "float32") {
-    const bytes = FLOAT * parameters * (packed ? 2 : 1);
-    return { what: `float32 weights ${packed ? "twice (packed)" : "once"}`, bytes, stays: true };
+    return {
+      what: `float32 weights${how}`,
+      bytes: FLOAT * parameters * (isTwice ? 2 : 1) + tied,
+      stays: true,
+    };
   }
-  const { projections, gated, layers } = shape;
   const inLayer = Object.entries(projections).reduce(
     (sum, [site, [rows, columns]]) => site === "mlp.up" && !gated ? sum : sum + rows * columns,
     0,
   );
-  const sliced = layers * inLayer, isTwice = packed && kind !== "score" && kind !== "write";
+  const sliced = layers * inLayer;
   return {
-    what: `weights in ${precision}${isTwice ? ", twice (packed)" : ""}`,
-    bytes: SLICES[precision] * sliced * (isTwice ? 2 : 1) +
-      FLOAT * (parameters - sliced) * (packed ? 2 : 1),
+    what: `weights in ${precision}${how}`,
+    bytes: (SLICES[precision] * sliced + FLOAT * (parameters - sliced)) * (isTwice ? 2 : 1) + tied,
     stays: true,
   };
 }

@@ -1,9 +1,11 @@
 /** The white-box backend: a checkpoint, its graph, a session, behind the contract of core/model.ts. */
 import { resolve } from "node:path";
 import {
+  type Capability,
   type Context,
   type Edit,
   type GenerateOptions,
+  type Inspected,
   type Model,
   type ModelBackend,
   type OpenOptions,
@@ -42,7 +44,7 @@ export const backend: ModelBackend<OnnxParams> = {
     refuseSlices(params, foreign);
     if (foreign) {
       const found = await inspectForeign(foreign, context), { white } = found;
-      return white.missing === undefined ? describe(white.info, params) : describeBox(found);
+      return white.missing === undefined ? inspected(white.info, params) : describeBox(found);
     }
     const checkpoint = await inspectCheckpoint(path, context);
     // Drawing costs little and finds every tensor that is missing or of the wrong shape, before anything is computed.
@@ -57,13 +59,7 @@ export const backend: ModelBackend<OnnxParams> = {
     refuseUnread(checkpoint, new Set(graph.weights.map(({ name }) => name)));
     const described = describe(checkpoint, params);
     rotariesAt(checkpoint, described.shape);
-    const of = {
-      checkpoint: { ...checkpoint, tensors },
-      architecture: architectureOf(checkpoint),
-      shape: described.shape,
-      params,
-    };
-    return { ...described, memory: (work) => memoryOf(of, work) };
+    return inspected(checkpoint, params);
   },
   open: openModel,
   async merge(params, { delta, out }, context) {
@@ -90,6 +86,29 @@ function refuseUnread({ path, shapes, config }: CheckpointInfo, read: ReadonlySe
     `Cannot open ${path}: tensor ${unread} has no place in the model that config.json describes, wanted only those that have`,
   );
 }
+
+/** What is said of a model, with what it will hold. */
+function inspected(checkpoint: CheckpointInfo, params: OnnxParams): Inspected {
+  const { info, tokenizer, units, shape } = describe(checkpoint, params),
+    nowhere = { file: "", offset: 0, length: 0 };
+  const tensors = new Map(
+    checkpoint.shapes.entries().map(([name, shape]) => [name, { name, shape, ...nowhere }]),
+  );
+  const of = {
+    checkpoint: { ...checkpoint, tensors },
+    architecture: architectureOf(checkpoint),
+    shape,
+    params,
+  };
+  return { info, tokenizer, units, can: capabilities(params), memory: (work) => memoryOf(of, work) };
+}
+
+/** What is trained begins at float32 weights. */
+const capabilities = ({ precision = "float32" }: OnnxParams): ReadonlySet<Capability> =>
+  new Set([
+    ...["logprobs", "edit", "generate", "observe", "gradient"] as const,
+    ...precision === "float32" ? ["train" as const] : [],
+  ]);
 
 /** Tables of angles. @throws {UserError} for a rule of scaling that is not known, naming the path. */
 function rotariesAt(
@@ -168,17 +187,7 @@ function createModel(checkpoint: Checkpoint, described: Description, opening: Op
   const model: Model = {
     info,
     tokenizer,
-    // What is trained begins at float32 weights.
-    can: new Set(
-      [
-        "logprobs",
-        "edit",
-        "generate",
-        "observe",
-        "gradient",
-        ...checkpoint.sliced ? [] : ["train" as const],
-      ] as const,
-    ),
+    can: capabilities(params),
     units,
     score(requests: readonly ScoreRequest[], options: ScoreOptions = {}) {
       const common = options.edits ?? [];
@@ -212,11 +221,15 @@ function createModel(checkpoint: Checkpoint, described: Description, opening: Op
       check.text(ids, 0, nameOf(0));
       return logits(engine, ids, edits);
     },
-    trainer: (options) =>
-      createTrainer(
+    trainer(options) {
+      if (!model.can.has("train")) {
+        throw new UserError(`Cannot train ${info.name}: its weights are slices, wanted precision float32`);
+      }
+      return createTrainer(
         { info: trained, checkpoint, architecture, engine, session, context, score: scoreOnce },
         options,
-      ),
+      );
+    },
     async adapted(folder) {
       const path = resolve(context.baseDir, folder);
       const delta = await openDelta(path, { info: trained, checkpoint, architecture, shape, context });

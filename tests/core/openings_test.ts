@@ -1,11 +1,14 @@
 /** Treatments that open the same model otherwise. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { limitations } from "../../core/report/limitations.ts";
 import { methodsText } from "../../core/report/methods.ts";
 import { table } from "../../core/report/table.ts";
 import { run } from "../../core/runner.ts";
 import { createMemoryStore } from "../../core/store/memory.ts";
 import { summarise } from "../../core/summary.ts";
-import { UserError } from "../../core/mod.ts";
+import { z } from "zod";
+import { defineTuner, UserError } from "../../core/mod.ts";
+import { fakePlugin } from "../fake_model.ts";
 import { MUTED, newLog, plan } from "../fake_plan.ts";
 import { testContext, UNUSED } from "../support.ts";
 
@@ -22,6 +25,12 @@ Deno.test("a model that is opened otherwise is compared with itself, and its cel
   const before = results.cells.find(({ treatment }) => treatment === "untouched")!;
   const value = (each: typeof cell) => Object.values(each.metrics)[0]!.estimate.value;
   assert(value(cell) < value(before), `${value(cell)} beside ${value(before)}`);
+  const record = results.treatments.find(({ name }) => name === "coarse")!;
+  assertEquals(record.opened?.map(({ model, opened }) => [model, opened.label, opened.params]), [
+    ["fake-w", "fake-w (coarse)", { weights: "w", delayMs: 0, contextLength: 64, coarse: true }],
+  ]);
+  const limits = limitations(results).join("\n");
+  assert(!/coarse/.test(limits), limits);
   const own = await plan({
     matrix: { models: [{ use: "fake", params: { coarse: true } }], treatments: [] },
   });
@@ -33,7 +42,10 @@ Deno.test("a model that is opened otherwise is compared with itself, and its cel
   assertEquals([again.computedCells, again.reusedCells], [0, 1]);
   assertStringIncludes(table(results, { colour: false, width: 100 }).join("\n"), "coarse");
   const text = JSON.stringify(methodsText(results));
-  assertStringIncludes(text, "Treatment coarse opens the model with coarse true in place of its own params.");
+  assertStringIncludes(
+    text,
+    "Treatment coarse opens the model with coarse true in place of its own params (fake-w (coarse)).",
+  );
   assertStringIncludes(text, "It has no controls.");
 });
 
@@ -48,6 +60,61 @@ Deno.test("planRun() refuses an opening that is another model, one that changes 
     { weights: "v" },
     'Cannot open fake-w under "other": it is another model then, wanted params that say how, and not which',
   );
-  await refused({ coarsely: true }, 'unknown key "coarsely"');
-  await refused({ coarse: false }, 'treatments "untouched" and "other" are the same, wanted one');
+  await refused(
+    { coarsely: true },
+    'Cannot open fake-w under "other": cannot read params of model fake: unknown key "coarsely"',
+  );
+  await refused(
+    { coarse: false },
+    'Cannot open fake-w under "other": it is opened so already, wanted other params',
+  );
+});
+
+Deno.test("what is not computed in the reference way is marked in every label, also in names that a matrix gives", async () => {
+  const labels = async (models: unknown[]) =>
+    (await plan({ matrix: { models, treatments: [] } })).models.map(({ record }) => record.label);
+  const params = { coarse: true };
+  assertEquals(await labels([{ use: "fake" }, { use: "fake", params }]), ["fake-w", "fake-w (coarse)"]);
+  assertEquals(
+    await labels([{ use: "fake", name: "mine" }, { use: "fake", name: "mine", params }]),
+    ["mine", "mine (coarse)"],
+  );
+});
+
+Deno.test("a model that is opened otherwise once more is not opened where its cells are there", async () => {
+  const store = createMemoryStore(), first = await plan({ matrix: { treatments: [COARSE] } });
+  await run(first, { store, context: testContext() });
+  const log = newLog(), again = await plan({ matrix: { treatments: [COARSE, MUTED] }, log });
+  await run(again, { store, context: testContext() });
+  // For the muted alone.
+  assertEquals(log.opened.length, 1);
+});
+
+Deno.test("planRun() refuses to train what does not train as it is opened, before anything is computed", async () => {
+  const tuned = { name: "taught", steps: [{ tune: { use: "teach", on: { items: { use: "riddles" } } } }] };
+  const teach = defineTuner({
+    name: "teach",
+    version: "1",
+    title: "Teach",
+    source: "tests",
+    params: z.strictObject({}),
+    sets: ["items"],
+    plan: () => {
+      throw new Error("it is not asked");
+    },
+  });
+  const plugin = { ...fakePlugin(), tuners: [teach] };
+  await assertRejects(
+    () =>
+      plan({
+        plugin,
+        matrix: {
+          models: [{ use: "fake", params: { coarse: true } }],
+          treatments: [tuned],
+          allowLeakage: true,
+        },
+      }),
+    UserError,
+    "it does not train as it is opened, wanted it in its reference way",
+  );
 });

@@ -154,8 +154,15 @@ function withTensors(checkpoint: Checkpoint, refs: ReadonlyMap<string, TensorRef
 }
 
 /** Of a model with a delta: both are in its hash. */
-export function adaptedInfo(info: ModelInfo, { hash, checkpoint: { tensors } }: OpenDelta): ModelInfo {
-  const all = [...tensors.values()].reduce((sum, { length }) => sum + length / 4, 0);
+export function adaptedInfo(
+  info: ModelInfo,
+  { hash, checkpoint: { tensors, shapes, parameters } }: OpenDelta,
+): ModelInfo {
+  // What the model has besides its own, in float32 whatever its own are.
+  const all = [...tensors.values()].reduce(
+    (sum, { name, length }) => shapes.has(name) || /\.(slices|scales)$/.test(name) ? sum : sum + length / 4,
+    parameters,
+  );
   return {
     ...info,
     name: `${info.name}+${hash.slice(0, 8)}`,

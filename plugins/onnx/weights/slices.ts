@@ -23,6 +23,9 @@ export const WEIGHT_STEPS = 64, WEIGHT_RESIDUE = 128;
 /** The same of what is multiplied by them: int8 around 128 in uint8, which sums in pairs with 64 without overflow. */
 export const INPUT_STEPS = 127, INPUT_RESIDUE = 254;
 
+/** Raised whenever the same numbers would be sliced or multiplied otherwise: part of the keys of all that is computed so. */
+export const ARITHMETIC = 1;
+
 /** Columns that are turned at once: their rows are read side by side while a cache line of each is at hand. */
 const BLOCK = 64;
 

@@ -11,10 +11,10 @@ import { CHUNK_BYTES, exists, openFile, type SourceFile, yieldTo } from "./file.
 import type { SourceTensor } from "./gguf_names.ts";
 import { turnedRows } from "./layout.ts";
 import { product, readCached, type StoredTensor, writeSafetensorsHeader } from "./safetensors.ts";
-import { scalesOf, type SlicedPrecision, sliceMatrix, SLICES, slicesOf } from "./slices.ts";
+import { ARITHMETIC, scalesOf, type SlicedPrecision, sliceMatrix, SLICES, slicesOf } from "./slices.ts";
 
 /** Raised whenever the same source would be widened to other bytes. */
-const CONVERTER_VERSION = 1, SLICER_VERSION = 1;
+const CONVERTER_VERSION = 1;
 
 /** What becomes of sources. */
 export interface Widening {
@@ -41,7 +41,7 @@ export async function widen(
   context: Context,
 ): Promise<readonly StoredTensor[]> {
   const folder = join(context.cacheDir, "weights"), { weightsHash, precision } = widening;
-  const version = precision ? `${CONVERTER_VERSION} ${precision} ${SLICER_VERSION}` : `${CONVERTER_VERSION}`;
+  const version = precision ? `${CONVERTER_VERSION} ${precision} ${ARITHMETIC}` : `${CONVERTER_VERSION}`;
   const path = join(folder, `${sha256(`${weightsHash} ${version}`)}.safetensors`);
   const sources = given.map((source) => writtenOf(source, widening));
   const found = readWidened(path, sources);

@@ -27,17 +27,18 @@ const TRAINED: readonly Trained[] = [
   { kind: "embedding", token: 3 },
 ];
 
-Deno.test("memory() counts float32 weights once or twice, and slices by their bytes, twice where the way back reads them", async () => {
+Deno.test("memory() counts weights once, and twice where packed ones go back too; slices by their bytes", async () => {
   const { info, weights: packed } = await weights({}, "score");
-  assertEquals(packed, 8 * info.parameters);
-  assertEquals((await weights({ packed: false }, "score")).weights, 4 * info.parameters);
+  assertEquals(packed, 4 * info.parameters);
+  assertEquals((await weights({}, "gradients")).weights, 8 * info.parameters);
+  assertEquals((await weights({ packed: false }, "gradients")).weights, 4 * info.parameters);
   // fables: 4 layers of q and out [96, 96], k and v [48, 96], gate and up [256, 96], down [96, 256].
   const sliced = 4 * (2 * 96 * 96 + 2 * 48 * 96 + 3 * 256 * 96), rest = info.parameters - sliced;
   const split = { precision: "split" } as const, int8 = { precision: "int8" } as const;
-  assertEquals((await weights(split, "score")).weights, 2 * sliced + 8 * rest);
+  assertEquals((await weights(split, "score")).weights, 2 * sliced + 4 * rest);
   assertEquals((await weights(split, "gradients")).weights, 4 * sliced + 8 * rest);
   assertEquals((await weights({ ...split, packed: false }, "gradients")).weights, 2 * sliced + 4 * rest);
-  assertEquals((await weights(int8, "write")).weights, sliced + 8 * rest);
+  assertEquals((await weights(int8, "write")).weights, sliced + 4 * rest);
 });
 
 for (const name of ["gqa", "gpt2", "gemma3"]) {

@@ -43,7 +43,7 @@ Deno.test("each precision has keys, a name and logits of its own, and the same t
   for (const [precision, tolerance] of [["split", SPLIT], ["int8", INT8]] as const) {
     await using model = await backend.open({ path, precision }, { taps: [] }, context);
     const inspected = await backend.inspect({ path, precision }, context);
-    assertEquals(model.info, inspected.info);
+    assertEquals([model.info, model.info.variant], [inspected.info, precision]);
     assertEquals(model.info.name, `gqa (${precision})`);
     assertEquals(model.info.hash.weights, reference.info.hash.weights);
     assertEquals(model.info.parameters, reference.info.parameters);
@@ -51,7 +51,16 @@ Deno.test("each precision has keys, a name and logits of its own, and the same t
     const error = assertNear(await model.logits(IDS), expected, { place: precision, tolerance });
     assert(error > before, `${precision} is as near as ${error}`);
     before = 10 * error;
-    assert(!model.can.has("train"));
+    const training = {
+      parameters: { kind: "full", blocks: ["all"] },
+      objective: { kind: "crossEntropy", over: "all" },
+      optimizer: { learningRate: 0.01 },
+      seed: 1,
+      examples: [{ prompt: IDS, completion: [6] }],
+    } as const;
+    const refusal = `Cannot train gqa (${precision}): its weights are slices, wanted precision float32`;
+    await assertRejects(async () => await model.trainer(training), UserError, refusal);
+    assert(!model.can.has("train") && inspected.can?.has("train") === false);
   }
   assertEquals(seen.size, 3);
 });
@@ -69,6 +78,9 @@ Deno.test("how far slices are from float32 is measured once, and said at every o
       .exec(first!)!.map(Number);
   assertEquals([places, of], [96, 96]);
   assert(same! > 70 && same! < 96 && mean! > 0.001 && most! > mean!, first);
+  assertEquals(await opened(), [first!]);
+  const [{ name: file } = { name: "" }] = Deno.readDirSync(`${cacheDir}/precision`);
+  await Deno.writeTextFile(`${cacheDir}/precision/${file}`, '{"pla');
   assertEquals(await opened(), [first!]);
   await Deno.remove(cacheDir, { recursive: true });
 });
@@ -132,6 +144,7 @@ Deno.test("a delta of the float32 model is one of its slices too", async () => {
     assert(after.some((value, i) => Math.abs(value - before[i]!) > 0.1), "the training moves logits");
     assertNear(await sliced.logits(IDS), after, { place: parameters.kind, tolerance: SPLIT });
     assert(sliced.info.name.startsWith("gqa (split)+"), sliced.info.name);
+    assertEquals(sliced.info.parameters, trained.info.parameters);
   }
   await Deno.remove(out, { recursive: true });
 });
