@@ -183,6 +183,38 @@ const CASES: readonly Case[] = [
     words: ["results", "/taken", "wanted"],
   },
   {
+    name: "a precision that there is none of",
+    args: ["--precision", "int4"],
+    words: ['unknown value "int4" at precision', 'did you mean "int8"'],
+  },
+  {
+    name: "slices on a device that has none",
+    args: ["--precision", "split", "--device", "webgpu"],
+    words: ["in split: its device is webgpu, wanted cpu"],
+  },
+  {
+    name: "a treatment that opens the model with a param that there is none of",
+    matrix: { treatments: [{ name: "coarse", steps: [{ open: { precison: "int8" } }] }] },
+    words: ['Cannot open fables under "coarse"', 'unknown key "precison"', 'did you mean "precision"'],
+  },
+  {
+    name: "a treatment that opens another model",
+    matrix: { treatments: [{ name: "coarse", steps: [{ open: { path: "../model" } }] }] },
+    words: ['under "coarse"'],
+  },
+  {
+    name: "a training of slices",
+    args: ["--precision", "int8"],
+    matrix: {
+      allowLeakage: true,
+      treatments: [{
+        name: "taught",
+        steps: [{ tune: { use: "fine_tune", on: { items: { use: "fables", params: { topic: "work" } } } } }],
+      }],
+    },
+    words: ['Cannot train fables (int8) under "taught"', "wanted it in its reference way"],
+  },
+  {
     name: "--limit 0",
     args: ["--limit", "0"],
     words: ['--limit is "0", wanted a whole number from 1'],
