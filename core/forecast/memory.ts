@@ -6,8 +6,8 @@ import type { Trained } from "../trainer.ts";
 import { TEXTS } from "../compute_cell.ts";
 import { computedOn, isAlone, type Sourced } from "./rates.ts";
 
-/** Of the process and the runtime without a model, bytes. */
-const PROCESS: MemoryPart = { what: "the process itself", bytes: 150e6 };
+/** Of the process and the runtime without a model, with tokenizer, items and results, bytes: what a run of a few hundred items holds. */
+const PROCESS: MemoryPart = { what: "the process itself", bytes: 350e6 };
 export interface MemoryOptions {
   readonly plan: Plan;
   readonly runs: readonly Results[];
@@ -52,7 +52,8 @@ function estimated(model: PlannedModel, options: Omit<MemoryOptions, "runs">): S
   return {
     value: Math.round(total(most.parts) / 1e6),
     source: `estimated${held.length > 1 ? ` of ${NAMES[most.work.kind]}` : ""}: ${
-      most.parts.map(({ what, bytes }) => `${what} ${mbText(bytes / 1e6)}`).join(", ")
+      most.parts.filter(({ bytes }) => bytes > 0).map(({ what, bytes }) => `${what} ${mbText(bytes / 1e6)}`)
+        .join(", ")
     }`,
   };
 }

@@ -214,6 +214,13 @@ function record(results: Results): string {
       }; ` +
       `controls \`${JSON.stringify(controls)}\`.`
     ),
+    ...treatments.flatMap(({ name, controls, opened = [] }) =>
+      opened.map((each) =>
+        `- Treatment ${escape(name)} opens ${escape(each.model)} as ${escape(each.opened.label)}: params \`${
+          JSON.stringify(each.opened.params)
+        }\`, config \`${each.opened.info.hash.config}\`; controls \`${JSON.stringify(controls)}\`.`
+      )
+    ),
     ...treatments.flatMap(({ name, controls, trained = [] }) =>
       trained.length === 0 ? [] : [
         `- Treatment ${escape(name)} trains; controls \`${JSON.stringify(controls)}\`.`,

@@ -4,6 +4,17 @@ import { count } from "../format.ts";
 import { Grid, Record } from "./methods.tsx";
 import { Hash } from "./parts.tsx";
 
+/** "opened as demo (int8)", where a treatment opens the model otherwise. */
+function openedAs(
+  treatments: readonly TreatmentRecord[],
+  { treatment, arm, model }: TreatmentRecord["arms"][number],
+): string | undefined {
+  const { opened = [] } = treatments.find(({ name }) => name === treatment) ?? {};
+  const own = opened.filter((each) => model === undefined || each.model === model);
+  if (own.length === 0 || arm !== "treated") return undefined;
+  return `opened as ${own.map(({ opened }) => opened.label).join(", ")}`;
+}
+
 /** A control's sets differ only in which units were drawn, so they share a line. */
 export function Treatments({ treatments }: { readonly treatments: readonly TreatmentRecord[] }) {
   const arms = treatments.filter(({ trained }) => !trained).flatMap((treatment) => treatment.arms);
@@ -31,7 +42,7 @@ export function Treatments({ treatments }: { readonly treatments: readonly Treat
               <td>{first.arm.replace(/ \d+$/, "")}</td>
               <td class="number">{group.length}</td>
               <td class="number">{count(first.units)}</td>
-              <td>{operations(first.edits)}</td>
+              <td>{openedAs(treatments, first) ?? operations(first.edits)}</td>
               <td class="wrap">{[...taps].join(", ") || <span class="soft">none</span>}</td>
             </tr>
           );

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { limitations } from "../../core/report/limitations.ts";
 import { methodsText } from "../../core/report/methods.ts";
+import { reportMarkdown } from "../../core/report/markdown.ts";
 import { table } from "../../core/report/table.ts";
 import { run } from "../../core/runner.ts";
 import { createMemoryStore } from "../../core/store/memory.ts";
@@ -29,6 +30,10 @@ Deno.test("a model that is opened otherwise is compared with itself, and its cel
   assertEquals(record.opened?.map(({ model, opened }) => [model, opened.label, opened.params]), [
     ["fake-w", "fake-w (coarse)", { weights: "w", delayMs: 0, contextLength: 64, coarse: true }],
   ]);
+  assertStringIncludes(
+    reportMarkdown(results),
+    "- Treatment coarse opens fake-w as fake-w (coarse): params `{",
+  );
   const limits = limitations(results).join("\n");
   assert(!/coarse/.test(limits), limits);
   const own = await plan({
@@ -41,12 +46,12 @@ Deno.test("a model that is opened otherwise is compared with itself, and its cel
   const again = await run(own, { store, context: testContext() });
   assertEquals([again.computedCells, again.reusedCells], [0, 1]);
   assertStringIncludes(table(results, { colour: false, width: 100 }).join("\n"), "coarse");
-  const text = JSON.stringify(methodsText(results));
+  const methods = JSON.stringify(methodsText(results));
   assertStringIncludes(
-    text,
+    methods,
     "Treatment coarse opens the model with coarse true in place of its own params (fake-w (coarse)).",
   );
-  assertStringIncludes(text, "It has no controls.");
+  assertStringIncludes(methods, "It has no controls.");
 });
 
 Deno.test("planRun() refuses an opening that is another model, one that changes nothing, and unknown params", async () => {

@@ -132,9 +132,9 @@ Deno.test("forecast() counts a scorer's passes, backward ones at their own rate,
   assertAlmostEquals(before.seconds, 5 * TOKENS / 50 + 6 * 2.5 / 50, EXACT);
   // Half a budget of tokens.
   assertEquals(before.memoryMb, {
-    value: 1000 + 1024 + 150,
+    value: 1000 + 1024 + 350,
     source:
-      "estimated of gradients: weights 1.00 GB, activations kept for gradients 1.02 GB, the process itself 150 MB",
+      "estimated of gradients: weights 1.00 GB, activations kept for gradients 1.02 GB, the process itself 350 MB",
   });
   await run(planned, { store, context: testContext() });
   assertEquals(only(planned, store).scoring[0]!.stored, true);
@@ -198,7 +198,7 @@ Deno.test("forecast() assumes a rate and estimates memory from the size of a mod
   const { rate, memoryMb } = only(other, store);
   assertEquals(rate.value, 20_000);
   assertMatch(rate.source, /^assumed/);
-  assertEquals(memoryMb, { value: 1150, source: "estimated: weights 1.00 GB, the process itself 150 MB" });
+  assertEquals(memoryMb, { value: 1350, source: "estimated: weights 1.00 GB, the process itself 350 MB" });
   // Of 1e9 parameters: 3e11 operations a second are 150 tokens, and float32 weights are 4 GB where the backend does not say more.
   const [model] = other.models,
     { memory: _, ...silent } = model!.inspected,
@@ -207,15 +207,15 @@ Deno.test("forecast() assumes a rate and estimates memory from the size of a mod
   const cells = other.cells.map((cell) => ({ ...cell, model: large }));
   const found = only({ ...other, models: [large], cells }, store);
   assertEquals(found.rate.value, 150);
-  assert(found.memoryMb.value === 4150, `${found.memoryMb.value} MB`);
+  assert(found.memoryMb.value === 4350, `${found.memoryMb.value} MB`);
 });
 
 Deno.test("forecast() counts what a model holds that is opened otherwise beside its own way", async () => {
   const treatments = [{ name: "coarse", steps: [{ open: { coarse: true } }] }];
   const planned = await plan({ matrix: { treatments } });
   assertEquals(only(planned, createMemoryStore()).memoryMb, {
-    value: 1650,
-    source: "estimated: weights 1.00 GB, beside it weights 500 MB, the process itself 150 MB",
+    value: 1850,
+    source: "estimated: weights 1.00 GB, beside it weights 500 MB, the process itself 350 MB",
   });
 });
 
