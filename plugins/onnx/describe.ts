@@ -30,6 +30,7 @@ export interface OnnxParams {
 /** The family of a checkpoint. */
 export const architectureOf = ({ config, path }: CheckpointInfo) => findArchitecture(config.model_type, path);
 
+/** What is known of a checkpoint before it is opened. */
 export interface Description {
   readonly info: ModelInfo;
   /** As deltas know it: a delta of one device or precision is one of any. */
@@ -39,6 +40,8 @@ export interface Description {
   readonly units: Model["units"];
 }
 
+/** @param params what of them decides numbers, and the name
+ * @throws {UserError} for sizes that do not fit together and a tokenizer that cannot be read. */
 export function describe(
   checkpoint: CheckpointInfo,
   { packed = true, device = "cpu", precision = "float32" }: Pick<

@@ -2,7 +2,7 @@
  * How far a model in slices is from itself in float32, on a text of Plumbline's own: measured when the model is first opened, kept in the cache,
  * and said whenever it is opened. What it means for a benchmark, a matrix says: a treatment that opens the model otherwise, beside the untouched one.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Context, type Model, sha256 } from "../../core/mod.ts";
 import { readTextIfAny } from "./weights/file.ts";
 import { writeWhole } from "./weights/write.ts";
@@ -41,10 +41,7 @@ export async function sayDisagreement(
     return;
   }
   const found = known === undefined ? await measure(model, reference) : known;
-  if (known === undefined) {
-    Deno.mkdirSync(join(cacheDir, "precision"), { recursive: true });
-    writeWhole(path, (write) => write(new TextEncoder().encode(JSON.stringify(found))));
-  }
+  if (known === undefined) keep(path, found);
   const { places, same, mean, most } = found;
   log(
     `${name} beside float32, on a text of ${places} tokens: the most probable next token is the same at ${same} of ` +
@@ -62,6 +59,15 @@ function read(path: string): Disagreement | undefined {
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
+  }
+}
+
+function keep(path: string, found: Disagreement): void {
+  try {
+    Deno.mkdirSync(dirname(path), { recursive: true });
+    writeWhole(path, (write) => write(new TextEncoder().encode(JSON.stringify(found))));
+  } catch {
+    // A cache that cannot be written, or that another process writes, costs some seconds at the next opening and nothing else.
   }
 }
 

@@ -21,6 +21,8 @@ const LOGITS = 2;
 
 /** The model that is asked about. */
 export interface MemoryOf {
+  /** For messages. */
+  readonly name: string;
   readonly checkpoint: Pick<Checkpoint, "parameters" | "tensors" | "config">;
   readonly architecture: Architecture;
   readonly shape: Hyperparameters;
@@ -56,7 +58,11 @@ export function memoryOf(model: MemoryOf, work: MemoryWork): readonly MemoryPart
         part("weights made whole for the way back", precision === "float32" ? 0 : 3 * width * mlp),
       ];
     case "train": {
-      const trained = countTrained(checkpoint, work.parameters, { architecture, shape, task: "plan" });
+      const trained = countTrained(checkpoint, work.parameters, {
+        architecture,
+        shape,
+        task: `train ${model.name}`,
+      });
       return [
         weights,
         { what: "activations kept for gradients", bytes: VALUES },

@@ -95,6 +95,7 @@ function inspected(checkpoint: CheckpointInfo, params: OnnxParams): Inspected {
     checkpoint.shapes.entries().map(([name, shape]) => [name, { name, shape, ...nowhere }]),
   );
   const of = {
+    name: info.name,
     checkpoint: { ...checkpoint, tensors },
     architecture: architectureOf(checkpoint),
     shape,

@@ -80,11 +80,11 @@ async function write(
 ): Promise<StoredTensor[]> {
   const stored = sources.reduce((sum, { source }) => sum + source.length, 0);
   const work = precision ? "Slicing" : "Widening",
-    made = precision ? `int8 slices (${precision})` : "float32";
+    made = precision ? `for precision ${precision}` : "of float32";
   context.log(
     `${work} ${megabytes(stored)} of ${mainType(sources)} weights to ${
       megabytes(widenedBytes(sources))
-    } of ${made} in the cache, once`,
+    } ${made} in the cache, once`,
   );
   const partial = `${path}.tmp`;
   try {
