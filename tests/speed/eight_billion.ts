@@ -9,6 +9,7 @@
 import { parseArgs } from "node:util";
 import type { Observation } from "../../core/mod.ts";
 import { backend } from "../../plugins/onnx/model.ts";
+import { exists } from "../../plugins/onnx/weights/file.ts";
 import { testContext } from "../support.ts";
 import { median } from "./quiet.ts";
 import { LLAMA_8B, writeRandomModel } from "./random_model.ts";
@@ -106,13 +107,4 @@ if (python) {
   await new Deno.Command(python, {
     args: [script, path, JSON.stringify(texts.map(({ prompt }) => prompt)), String(ROUNDS)],
   }).spawn().status;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

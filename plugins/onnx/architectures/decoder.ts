@@ -108,7 +108,7 @@ export function drawDecoder(architecture: Architecture, checkpoint: Checkpoint, 
     beforeAttentionOut: (at, layer, direction) =>
       drawBackThrough(reading, {
         at,
-        direction,
+        x: direction,
         name: `${architecture.layer(layer)}${architecture.attentionOut}.weight`,
         shape: shape.projections["attn.out"],
       }),

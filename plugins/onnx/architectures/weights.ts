@@ -94,15 +94,18 @@ export function project(
   return b.node("Add", at, [whole, update.product]);
 }
 
-/** x W^T, by the weight in whatever form it is there. */
+/** Rows that are multiplied by a weight of the checkpoint, [out, in], in whatever form it is there. */
+interface Product {
+  readonly at: string;
+  readonly x: Value;
+  readonly name: string;
+  readonly shape: readonly [number, number];
+}
+
+/** x W^T of x [..., in]. */
 function drawProduct(
   { b, weight, checkpoint: { sliced } }: Pick<Reading, "b" | "weight" | "checkpoint">,
-  { at, x, name, shape }: {
-    readonly at: string;
-    readonly x: Value;
-    readonly name: string;
-    readonly shape: readonly [number, number];
-  },
+  { at, x, name, shape }: Product,
 ): Value {
   const found = sliced?.get(name);
   // FusedMatMul reads [out, in] as stored; a MatMul behind a Transpose would keep a second copy of the weight.
@@ -112,19 +115,14 @@ function drawProduct(
   });
 }
 
-/** direction W, [rows, in], of directions [rows, out]. */
+/** x W of x [rows, out]. */
 export function drawBackThrough(
   { b, weight, checkpoint: { sliced } }: Pick<Reading, "b" | "weight" | "checkpoint">,
-  { at, direction, name, shape }: {
-    readonly at: string;
-    readonly direction: Value;
-    readonly name: string;
-    readonly shape: readonly [number, number];
-  },
+  { at, x, name, shape }: Product,
 ): Value {
   const found = sliced?.get(name);
-  if (!found) return b.node("FusedMatMul", at, [direction, weight(name, shape)]);
-  const scaled = b.node("Mul", `${at}.scaled`, [direction, b.weight(found.scales)]);
+  if (!found) return b.node("FusedMatMul", at, [x, weight(name, shape)]);
+  const scaled = b.node("Mul", `${at}.scaled`, [x, b.weight(found.scales)]);
   const steps = b.node("SlicedSteps", `${at}.steps`, [b.weight(found.slices), scaled], {
     count: BigInt(found.count),
   });
