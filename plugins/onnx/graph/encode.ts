@@ -17,7 +17,7 @@ const TYPES = {
   uint8: TensorProto_DataType.UINT8,
 } as const;
 
-/** Serialises for ONNX Runtime: IR 10, opset 21, com.microsoft 1. External locations are real paths without their first slash,
+/** Serialises for ONNX Runtime: IR 10, opset 19, com.microsoft 1. External locations are real paths without their first slash,
  * for a session whose external data folder is "/". */
 export function encode(graph: Graph): Uint8Array {
   const { nodes, tables } = lower(graph);
@@ -26,7 +26,7 @@ export function encode(graph: Graph): Uint8Array {
     create(ModelProtoSchema, {
       irVersion: 10n,
       producerName: "plumbline",
-      opsetImport: [{ domain: "", version: 21n }, { domain: "com.microsoft", version: 1n }],
+      opsetImport: [{ domain: "", version: 19n }, { domain: "com.microsoft", version: 1n }],
       graph: {
         name: "model",
         input: graph.inputs.map(port),

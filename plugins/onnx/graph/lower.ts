@@ -1,11 +1,12 @@
 /**
  * From the graph's nodes to the runtime's: those of ops/sliced.ts are drawn with what the runtime has.
  *
- *   x [rows, in] -> s = max |x| / 127 by row -> h = round(x / s) -> r = round((x - s h) / (s / 254))      once for all that read x
- *   [h; r] [rows, 2, in] (uint8) times slices [in, 2 out] (int8), each column by its scale -> [rows, 4, out]
- *   [s, s, s / 254, s / 254] [rows, 1, 4] times that -> [rows, 1, out]
+ *   x [rows, in] -> t = max |x| by row -> u = x 127 / t -> h = round(u) -> r = round(254 (u - h))          once for all that read x
+ *   [h; r] [2 rows, in] (uint8) times slices [in, 2 out] (int8), each column by its scale -> [2 rows, 2 out], read as [rows, 4, out]
+ *   t [1, 1, 1 / 254, 1 / 254] / 127 [rows, 1, 4] times that -> [rows, 1, out]
  *
- * One product by both slices, so that the weight lies in memory once; a product of four numbers by four rows adds them up in one pass.
+ * One product by both slices, so that the weight lies in memory once; a product of four numbers by four rows adds them up in one pass. At few
+ * rows what counts is how many of the runtime's nodes there are, each some 10 us, and how often the input is read.
  */
 import { INPUT_RESIDUE, INPUT_STEPS, WEIGHT_RESIDUE } from "../weights/slices.ts";
 import type { Attributes, Graph, Node, Value } from "./graph.ts";
@@ -56,15 +57,16 @@ function asIs({ op, name, inputs, outputs, attributes }: Node): RuntimeNode {
   };
 }
 
-/** Rows of an input in slices. */
+/** An input in slices. */
 interface SlicedRows {
-  /** uint8: [rows, count, in], of one slice [rows, in]. */
+  /** uint8: [..., rows * count, in], the slices of a row after one another. */
   readonly slices: string;
-  /** [rows, 1]: scales. */
-  readonly scale: string;
-  /** Sizes but the last, int64. */
-  readonly sizes: string;
+  /** [..., rows, 1]: the largest of each row, without its sign. */
+  readonly top: string;
 }
+
+/** In a Reshape: all sizes of x before its rows. */
+const sameBefore = ({ shape }: Value) => shape.slice(2).map(() => 0);
 
 function createLowering() {
   const nodes: RuntimeNode[] = [], tables = new Map<string, RuntimeTable>();
@@ -91,33 +93,27 @@ function createLowering() {
   const sliceRows = (x: Value, inner: number, count: number): SlicedRows => {
     const at = `${x.name}.in.${count}.slices`, found = known.get(at);
     if (found) return found;
-    const rows = x.shape.length === 2 ? x.name : draw("Reshape", `${at}.rows`, [x.name, ints(-1, inner)]);
-    const over = [rows, ints(-1)];
-    const most = draw("ReduceMax", `${at}.most`, over);
-    const least = draw("Neg", `${at}.least.negative`, [draw("ReduceMin", `${at}.least`, over)]);
-    const top = draw("Max", `${at}.top`, [most, least, number(1e-30)]);
-    // A maximum passes over what is no number, and so does rounding to whole ones: the sum of the row keeps it.
-    const nothing = draw("Mul", `${at}.nothing`, [draw("ReduceSum", `${at}.sum`, over), number(0)]);
-    const scale = draw("Mul", `${at}.scale`, [
-      draw("Add", `${at}.top.finite`, [top, nothing]),
-      number(1 / INPUT_STEPS),
+    const over = [x.name, ints(-1)];
+    const top = draw("Max", `${at}.top`, [
+      draw("ReduceMax", `${at}.most`, over),
+      draw("Neg", `${at}.least.negative`, [draw("ReduceMin", `${at}.least`, over)]),
+      // Never the largest, but no number where one of the row is none: a maximum along a row passes over that, and so does rounding.
+      draw("ReduceMean", `${at}.mean`, over),
+      number(1e-30),
     ]);
-    const scales = draw("Reshape", `${at}.scales`, [scale, ints(-1)]);
-    const middles = draw("Expand", `${at}.middles`, [middle(), draw("Shape", `${at}.count`, [scales])]);
-    const by = { axis: 0n };
-    const high = draw("QuantizeLinear", `${at}.high`, [rows, scales, middles], by);
-    const sizes = draw("Shape", `${at}.sizes`, [x.name], { end: -1n });
-    const made = { scale, sizes };
-    if (count === 1) {
-      known.set(at, { ...made, slices: high });
-      return known.get(at)!;
-    }
-    const seen = draw("DequantizeLinear", `${at}.high.seen`, [high, scales, middles], by);
-    const rest = draw("Sub", `${at}.rest`, [rows, seen]);
-    const finer = draw("Mul", `${at}.scales.fine`, [scales, number(1 / INPUT_RESIDUE)]);
-    const residue = draw("QuantizeLinear", `${at}.residue`, [rest, finer, middles], by);
-    const both = [high, residue].map((slice) => draw("Unsqueeze", `${slice}.apart`, [slice, ints(1)]));
-    known.set(at, { ...made, slices: draw("Concat", at, both, { axis: 1n }) });
+    const steps = draw("Mul", `${at}.steps`, [
+      x.name,
+      draw("Div", `${at}.steps.of.one`, [number(INPUT_STEPS), top]),
+    ]);
+    const high = draw("QuantizeLinear", `${at}.high`, [steps, number(1), middle()]);
+    const slices = () => {
+      const seen = draw("DequantizeLinear", `${at}.high.seen`, [high, number(1), middle()]);
+      const rest = draw("Sub", `${at}.rest`, [steps, seen]);
+      const residue = draw("QuantizeLinear", `${at}.residue`, [rest, number(1 / INPUT_RESIDUE), middle()]);
+      const both = draw("Concat", `${at}.both`, [high, residue], { axis: -1n });
+      return draw("Reshape", at, [both, ints(...sameBefore(x), -1, inner)]);
+    };
+    known.set(at, { slices: count === 1 ? high : slices(), top });
     return known.get(at)!;
   };
 
@@ -140,29 +136,31 @@ function createLowering() {
       const count = Number(attributes["count"]);
       const [inner, width] = slices!.shape as readonly [number, number], out = width / count;
       const input = sliceRows(x!, inner, count);
-      const product = draw("MatMulIntegerToFloat", `${name}.sliced.slices`, [
+      const products = draw("MatMulIntegerToFloat", `${name}.sliced.products`, [
         input.slices,
         slices!.name,
         number(1),
         columnScales(scales!.name, count),
         middle(),
       ], { domain: "com.microsoft" });
-      const sum = () => {
-        const weights = table(
-          "sliced.shares",
-          [1, 1, 4],
-          Float32Array.of(1, 1, ...[1, 1].map((one) => one / INPUT_RESIDUE)),
-        );
-        const shares = draw("Mul", `${name}.sliced.shares`, [
-          draw("Unsqueeze", `${name}.sliced.scale`, [input.scale, ints(1)]),
-          weights,
-        ]);
-        const apart = draw("Reshape", `${name}.sliced.apart`, [product, ints(0, 4, out)]);
-        return draw("FusedMatMul", `${name}.sliced.sum`, [shares, apart], { domain: "com.microsoft" });
-      };
-      const scaled = count === 1 ? draw("Mul", `${name}.sliced.scaled`, [product, input.scale]) : sum();
-      const sizes = draw("Concat", `${name}.sliced.sizes`, [input.sizes, ints(out)], { axis: 0n });
-      draw("Reshape", output!.name, [scaled, sizes]);
+      if (count === 1) {
+        const scale = draw("Mul", `${name}.sliced.scale`, [input.top, number(1 / INPUT_STEPS)]);
+        draw("Mul", output!.name, [products, scale]);
+        return;
+      }
+      const fine = INPUT_STEPS * INPUT_RESIDUE;
+      const weights = table(
+        "sliced.shares",
+        [4],
+        Float32Array.of(1 / INPUT_STEPS, 1 / INPUT_STEPS, 1 / fine, 1 / fine),
+      );
+      const shares = draw("Mul", `${name}.sliced.shares`, [
+        draw("Unsqueeze", `${name}.sliced.top`, [input.top, ints(-1)]),
+        weights,
+      ]);
+      const apart = draw("Reshape", `${name}.sliced.apart`, [products, ints(...sameBefore(x!), -1, 4, out)]);
+      const sum = draw("FusedMatMul", `${name}.sliced.sum`, [shares, apart], { domain: "com.microsoft" });
+      draw("Squeeze", output!.name, [sum, ints(-2)]);
     },
     steps({ name, inputs: [slices, before], outputs: [output], attributes }: Node) {
       const count = Number(attributes["count"]);

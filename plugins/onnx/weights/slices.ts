@@ -24,7 +24,7 @@ export const WEIGHT_STEPS = 64, WEIGHT_RESIDUE = 128;
 export const INPUT_STEPS = 127, INPUT_RESIDUE = 254;
 
 /** Raised whenever the same numbers would be sliced or multiplied otherwise: part of the keys of all that is computed so. */
-export const ARITHMETIC = 1;
+export const ARITHMETIC = 2;
 
 /** Columns that are turned at once: their rows are read side by side while a cache line of each is at hand. */
 const BLOCK = 64;

@@ -36,12 +36,12 @@ function sliceRows(x: Float64Array, inner: number, count: number): Float64Array 
   const seen = new Float64Array(x.length);
   for (let from = 0; from < x.length; from += inner) {
     const row = x.subarray(from, from + inner);
-    const scale = row.reduce((top, value) => Math.max(top, Math.abs(value)), 0) / INPUT_STEPS;
-    if (scale === 0) continue;
+    const top = row.reduce((top, value) => Math.max(top, Math.abs(value)), 0);
+    if (top === 0) continue;
     row.forEach((value, k) => {
-      const high = roundEven(value / scale);
-      const residue = count === 2 ? roundEven((value / scale - high) * INPUT_RESIDUE) / INPUT_RESIDUE : 0;
-      seen[from + k] = (high + residue) * scale;
+      const steps = value * (INPUT_STEPS / top), high = roundEven(steps);
+      const residue = count === 2 ? roundEven((steps - high) * INPUT_RESIDUE) / INPUT_RESIDUE : 0;
+      seen[from + k] = (high + residue) * (top / INPUT_STEPS);
     });
   }
   return seen;
