@@ -8,7 +8,6 @@ import type { Hyperparameters } from "./architectures/shape.ts";
 import { encode } from "./graph/encode.ts";
 import type { Graph } from "./graph/graph.ts";
 import { type Drawn, drawObservations } from "./graph/observe.ts";
-import type { Device } from "./session/door.ts";
 import { openSession, type Session, type SessionOptions } from "./session/session.ts";
 import type { Checkpoint } from "./weights/types.ts";
 
@@ -82,7 +81,7 @@ export function createEngine(checkpoint: Checkpoint, options: EngineOptions): En
     }
     while (sessions.size >= OPEN && await closeIdle());
     const opened = await openSession(
-      encode(drawGraph(architecture, checkpoint, spec, session.device)),
+      encode(drawGraph(architecture, checkpoint, spec), session.device),
       session,
     );
     sessions.set(key, opened);
@@ -123,7 +122,6 @@ export function drawGraph(
   architecture: Architecture,
   checkpoint: Checkpoint,
   spec: GraphSpec,
-  device?: Device,
 ): Graph {
   const { kind, edits, observe = [], objective = false, shared = false } = spec;
   const rows = kind === "score" ? "cache" : kind === "sweep" ? "spread" : shared ? "shared" : "plain";
@@ -131,7 +129,6 @@ export function drawGraph(
   const drawing = drawDecoder(architecture, checkpoint, {
     edits,
     rows,
-    device,
     ...(kind !== "run" || objective ? { whole: whole.map(({ tap }) => tap) } : {}),
   });
   if (kind !== "run") drawScoring(drawing);

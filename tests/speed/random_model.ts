@@ -36,6 +36,16 @@ export const LAYERS_2048: RandomShape = {
 };
 export const LAYERS_4096: RandomShape = { ...LLAMA_8B, layers: 2, vocab: 4096, type: "F32" };
 
+/** By name, for benches that are told one. */
+export const SHAPES: Readonly<Record<string, RandomShape>> = {
+  tiny: { width: 64, layers: 2, heads: 4, kvHeads: 2, mlp: 128, vocab: 512 },
+  /** https://huggingface.co/HuggingFaceTB/SmolLM2-135M, config.json. */
+  "smollm2-135m": { width: 576, layers: 30, heads: 9, kvHeads: 3, mlp: 1536, vocab: 49_152 },
+  /** https://huggingface.co/meta-llama/Llama-3.2-1B, config.json, with a quarter of its vocabulary. */
+  "llama-1b": { ...LAYERS_2048, layers: 16, vocab: 32_064 },
+  "llama-8b": LLAMA_8B,
+};
+
 /** Numbers that weights are taken from, a stretch at a time. */
 const POOL = 1 << 20;
 

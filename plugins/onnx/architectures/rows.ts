@@ -1,7 +1,6 @@
 /** Which rows of a batch are computed where: repeated at a part of a layer, or left to those that logits are read of. */
 import type { Tap } from "../../../core/mod.ts";
 import type { Builder, Value } from "../graph/graph.ts";
-import type { Device } from "../session/door.ts";
 import type { Hyperparameters } from "./shape.ts";
 
 /** What a drawing has room for. */
@@ -15,8 +14,6 @@ export interface DecoderSpec {
   /** Taps whose values are wanted at every token, beside those that carry edits; absent: all. Of the last layer, what no such tap needs is
    * drawn for the rows that logits are read of alone, since no other token can reach a logit from there. */
   readonly whole?: readonly Tap[];
-  /** Default "cpu". */
-  readonly device?: Device | undefined;
   /** What comes in with every call, because it is trained. */
   readonly trained?: TrainedInputs;
 }

@@ -178,9 +178,9 @@ export interface Norm {
  * @param name of the module
  */
 export function drawNorm(
-  { b, architecture: { norm }, shape: { epsilon }, weight, spec: { device = "cpu" } }: Pick<
+  { b, architecture: { norm }, shape: { epsilon }, weight }: Pick<
     Reading,
-    "b" | "architecture" | "shape" | "weight" | "spec"
+    "b" | "architecture" | "shape" | "weight"
   >,
   name: string,
   columns: number,
@@ -193,23 +193,8 @@ export function drawNorm(
     const even = b.table(`mean.${columns}`, [columns, 1], new Float32Array(columns).fill(1 / columns));
     return b.node("Sub", `${at}.centred`, [x, b.node("FusedMatMul", `${at}.mean`, [x, even])]);
   };
-  const scaled = (at: string, x: Value): readonly [Value, Value] => {
-    if (device === "cpu") {
-      return b.nodes("SimplifiedLayerNormalization", at, [x, gain()], { axis: -1n, epsilon }) as [
-        Value,
-        Value,
-      ];
-    }
-    // On WebGPU the runtime's own op gives a wrong factor (onnxruntime-node 1.30), which gradients would be made of.
-    const squares = b.node("ReduceSum", `${at}.squares`, [
-      b.node("Mul", `${at}.squared`, [x, x]),
-      b.ints([-1]),
-    ]);
-    const mean = b.node("Mul", `${at}.mean.square`, [squares, b.scalar(1 / columns)]);
-    const root = b.node("Sqrt", `${at}.root`, [b.node("Add", `${at}.variance`, [mean, b.scalar(epsilon)])]);
-    const factor = b.node("Div", `${at}.factor`, [b.scalar(1), root]);
-    return [b.node("Mul", at, [b.node("Mul", `${at}.unit`, [x, factor]), gain()]), factor];
-  };
+  const scaled = (at: string, x: Value) =>
+    b.nodes("SimplifiedLayerNormalization", at, [x, gain()], { axis: -1n, epsilon }) as [Value, Value];
   return {
     apply(at, x) {
       const [normed, factor] = scaled(isLayer ? `${at}.scaled` : at, isLayer ? centred(at, x) : x);

@@ -8,7 +8,8 @@ import {
   TensorProto_DataType,
 } from "onnx-buf";
 import { type Attribute, type Graph, type Value, type Weight } from "./graph.ts";
-import { lower, type RuntimeNode, type RuntimeTable } from "./lower.ts";
+import type { Device } from "../session/door.ts";
+import { lower, type RuntimeNode, type RuntimeTable } from "./lower/mod.ts";
 
 const TYPES = {
   float32: TensorProto_DataType.FLOAT,
@@ -19,8 +20,8 @@ const TYPES = {
 
 /** Serialises for ONNX Runtime: IR 10, opset 19, com.microsoft 1. External locations are real paths without their first slash,
  * for a session whose external data folder is "/". */
-export function encode(graph: Graph): Uint8Array {
-  const { nodes, tables } = lower(graph);
+export function encode(graph: Graph, device: Device = "cpu"): Uint8Array {
+  const { nodes, tables } = lower(graph, device);
   return toBinary(
     ModelProtoSchema,
     create(ModelProtoSchema, {

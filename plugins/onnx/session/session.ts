@@ -44,8 +44,9 @@ export async function openSession(model: Uint8Array, options: SessionOptions): P
     if (device === "cpu" || !(error instanceof Error)) throw error;
     // Where in the runtime's source it failed is no news to a user.
     const state = error.message.split("\n")[0]!.replace(/^.* was false\. /, "");
+    const hint = device === "cuda" ? " (README says what cuda needs)" : "";
     throw new UserError(
-      `Cannot compute on ${device}: the runtime says ${state}, wanted a device that it finds, or cpu`,
+      `Cannot compute on ${device}: the runtime says ${state}, wanted a device that it finds${hint}, or cpu`,
       { cause: error },
     );
   }

@@ -15,6 +15,7 @@ function createRuntime(): Runtime {
   let lastCache = 0;
   return {
     async open(model: Uint8Array, options: SessionOptions) {
+      if (options.device === "cuda") forbidTf32();
       session = await ort.InferenceSession.create(model, sessionOptions(options));
       shapes = pastShapes(session);
     },
@@ -36,6 +37,12 @@ function createRuntime(): Runtime {
       await session?.release();
     },
   };
+}
+
+/** The runtime lets CUDA round what it multiplies to TF32's 10 bits, and its package for Node passes no option on that says otherwise; the
+ * libraries below read this. */
+function forbidTf32(): void {
+  Deno.env.set("NVIDIA_TF32_OVERRIDE", "0");
 }
 
 function sessionOptions(

@@ -49,7 +49,7 @@ export interface Computer extends AsyncDisposable {
 export function createComputer(options: ComputerOptions): Computer {
   const { architecture, engine, plan, slots, objective, budget, context, reach } = options;
   const chunks = Math.ceil(budget.reads / Math.max(1, Math.floor(CHUNK_LOGITS / engine.shape.vocab)));
-  const graph = drawTraining(architecture, { plan, objective, chunks, device: options.session.device });
+  const graph = drawTraining(architecture, { plan, objective, chunks });
   const inputs = new Set(graph.inputs.map(({ name }) => name));
   const fetch = graph.outputs.map(({ name }) => name);
   const embeddings = embeddingsOf(options);
@@ -66,7 +66,7 @@ export function createComputer(options: ComputerOptions): Computer {
     plan.parameters.forEach(({ name, shape: dims }, p) => {
       if (inputs.has(name)) feeds[name] = { data: slots[p]!.values.slice(), dims };
     });
-    opened ??= openSession(encode(graph), options.session);
+    opened ??= openSession(encode(graph, options.session.device), options.session);
     const { outputs } = await (await opened).run({ feeds, fetch });
     addGradients(outputs, { micro, padded, plan, architecture, into });
     tokens += micro.reduce((sum, sample) => sum + sample.tokens.length, 0);

@@ -14,7 +14,6 @@ import { drawDecoder, type Drawing } from "../architectures/decoder.ts";
 import { capped, drawLogits } from "../architectures/readout.ts";
 import { gradient } from "../graph/gradient.ts";
 import type { Builder, Graph, Value } from "../graph/graph.ts";
-import type { Device } from "../session/door.ts";
 import type { Plan } from "./parameters.ts";
 
 export interface TrainingSpec {
@@ -22,8 +21,6 @@ export interface TrainingSpec {
   readonly objective: TrainObjective;
   /** Parts in which logits are computed. */
   readonly chunks: number;
-  /** Default "cpu". */
-  readonly device?: Device | undefined;
 }
 
 /** Output with the gradient of a parameter. Of embeddings it is that of each token's, [batch, tokens, width], under "embed"; of an output
@@ -37,10 +34,9 @@ export const gradientOf = (name: string) => `gradient.${name}`;
  * matrix is trained `normed`, `low` and `row.weights`. */
 export function drawTraining(
   architecture: Architecture,
-  { plan, objective, chunks, device }: TrainingSpec,
+  { plan, objective, chunks }: TrainingSpec,
 ): Graph {
   const drawing = drawDecoder(architecture, plan.checkpoint, {
-    device,
     edits: [],
     rows: "plain",
     whole: [],

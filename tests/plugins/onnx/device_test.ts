@@ -1,7 +1,14 @@
 /** Other devices than the CPU. WebGPU is tried on SwiftShader, a GPU in software that comes with Chromium. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Observation, SITES, type Tap, UserError } from "../../../core/mod.ts";
+import * as ort from "onnxruntime-node";
+import { architectureOf } from "../../../plugins/onnx/describe.ts";
+import { drawGraph } from "../../../plugins/onnx/engine.ts";
+import { encode } from "../../../plugins/onnx/graph/encode.ts";
+import type { Graph } from "../../../plugins/onnx/graph/graph.ts";
 import { backend } from "../../../plugins/onnx/model.ts";
+import type { Device } from "../../../plugins/onnx/session/door.ts";
+import { openCheckpoint } from "../../../plugins/onnx/weights/checkpoint.ts";
 import { needs, testContext } from "../../support.ts";
 import { assertNear, caseOf, folder, goldenOf, requestOf, tapsEdited } from "./gradients_golden.ts";
 
@@ -15,35 +22,89 @@ Deno.test("a device that the runtime does not find is refused in one line, befor
     "Cannot compute on cuda: the runtime says",
   ) as UserError;
   assertEquals(error.message.split("\n").length, 1);
-  assert(error.message.endsWith("wanted a device that it finds, or cpu"), error.message);
+  assert(error.message.endsWith("finds (README says what cuda needs), or cpu"), error.message);
 });
 
-/** Runs in a process of its own, whose Vulkan driver is SwiftShader. */
-async function onWebGpu(name: string): Promise<void> {
+/** Runs this file in a process of its own, whose Vulkan driver is SwiftShader. @returns what it says on both outputs. */
+async function onWebGpu(...args: string[]): Promise<string> {
   const script = new URL(import.meta.url).pathname;
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--no-check", script, name],
+    args: ["run", "--allow-all", "--no-check", script, ...args],
     env: { VK_ICD_FILENAMES: "/usr/lib/chromium/vk_swiftshader_icd.json" },
     stdout: "piped",
     stderr: "piped",
   });
   const { success, stdout, stderr } = await command.output();
-  const said = new TextDecoder().decode(stdout);
-  assert(success && said.includes("agree"), said + new TextDecoder().decode(stderr));
+  const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  assert(success, said);
+  return said;
 }
 
 for (const name of ["gqa", "gemma3", "gpt2"]) {
   Deno.test({
     name: `gradients and logits of ${name} on WebGPU are PyTorch's and the CPU's`,
     ...needs("swiftshader"),
-    fn: () => onWebGpu(name),
+    async fn() {
+      assert((await onWebGpu(name)).includes("agree"));
+    },
+  });
+  Deno.test({
+    name: `WebGPU computes every float of ${name}: only sizes and places are left to the CPU`,
+    ...needs("swiftshader"),
+    async fn() {
+      const said = await onWebGpu("placements", name);
+      const floats = new Set(
+        (await graphsOf(name)).flatMap(({ nodes }) => nodes.flatMap(({ outputs }) => outputs))
+          .filter(({ dtype }) => dtype === "float32").map(({ name }) => name),
+      );
+      const placed = [...said.matchAll(/placed on \[(\w+)\]|AssignedToAnEp\] +(\w+) \((.+)\)/g)];
+      let provider = "", computed = 0;
+      for (const [, found, op, node] of placed) {
+        if (found) provider = found;
+        else if (provider === "WebGpuExecutionProvider") computed += 1;
+        else {assert(
+            !floats.has(node!) && !node!.endsWith(".lowered.product"),
+            `${op} ${node} on ${provider}`,
+          );}
+      }
+      assert(computed > 500, `${computed} nodes on WebGPU`);
+    },
   });
 }
 
-async function compare(name: string): Promise<void> {
+/** A model's graphs that score, and that compute gradients. */
+async function graphsOf(name: string): Promise<Graph[]> {
+  const checkpoint = await openCheckpoint(folder(name), testContext());
+  const { taps } = caseOf(goldenOf(name), "logprob, edited");
+  const observe = taps.map((tap: Tap) => ({ tap, quantity: "product", pool: "max", over: "all" } as const));
+  const specs = [{ kind: "score", edits: taps }, {
+    kind: "run",
+    edits: taps,
+    observe,
+    objective: true,
+  }] as const;
+  return specs.map((spec) => drawGraph(architectureOf(checkpoint), checkpoint, spec));
+}
+
+/** Opens a model's graphs and has the runtime say where each node is computed. */
+async function sayPlacements(name: string): Promise<void> {
+  ort.env.logLevel = "verbose";
+  for (const graph of await graphsOf(name)) {
+    const session = await ort.InferenceSession.create(encode(graph, "webgpu"), {
+      executionProviders: ["webgpu"],
+      graphOptimizationLevel: "basic",
+      logSeverityLevel: 0,
+      extra: { session: { model_external_initializers_file_folder_path: "/" } },
+    });
+    await session.release();
+  }
+}
+
+/** Also by hand, where there is a GPU: `deno run -A tests/plugins/onnx/device_test.ts gqa cuda`. */
+async function compare(name: string, device: Device): Promise<void> {
   const golden = goldenOf(name), place = caseOf(golden, "logprob, edited"), path = folder(name);
   const context = testContext(), taps = tapsEdited(place);
-  await using gpu = await backend.open({ path, device: "webgpu" }, { taps }, context);
+  await using gpu = await backend.open({ path, device }, { taps }, context);
   await using cpu = await backend.open({ path }, { taps }, context);
   assert(gpu.info.hash.config !== cpu.info.hash.config, "each device's numbers have keys of their own");
   const ids = [5, 9, 7, 30, 11];
@@ -89,4 +150,7 @@ async function compare(name: string): Promise<void> {
   console.log("agree");
 }
 
-if (import.meta.main) await compare(Deno.args[0]!);
+if (import.meta.main) {
+  const [name = "", device = "webgpu"] = Deno.args;
+  await (name === "placements" ? sayPlacements(device) : compare(name, device as Device));
+}

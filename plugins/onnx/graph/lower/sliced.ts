@@ -1,5 +1,5 @@
 /**
- * From the graph's nodes to the runtime's: those of ops/sliced.ts are drawn with what the runtime has.
+ * Products by weights in int8 slices (ops/sliced.ts), drawn with what the runtime has.
  *
  *   x [rows, in] -> t = max |x| by row -> u = x 127 / t -> h = round(u) -> r = round(254 (u - h))          once for all that read x
  *   [h; r] [2 rows, in] (uint8) times slices [in, 2 out] (int8), each column by its scale -> [2 rows, 2 out], read as [rows, 4, out]
@@ -8,54 +8,12 @@
  * One product by both slices, so that the weight lies in memory once; a product of four numbers by four rows adds them up in one pass. At few
  * rows what counts is how many of the runtime's nodes there are, each some 10 us, and how often the input is read.
  */
-import { INPUT_RESIDUE, INPUT_STEPS, WEIGHT_RESIDUE } from "../weights/slices.ts";
-import type { Attributes, Graph, Node, Value } from "./graph.ts";
-import { OPS } from "./ops/mod.ts";
-
-/** A node in the runtime's terms: names in place of values. */
-export interface RuntimeNode {
-  readonly op: string;
-  readonly domain: string;
-  readonly name: string;
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-  readonly attributes: Attributes;
-}
-
-/** A small table that nodes were drawn with. */
-export interface RuntimeTable {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly data: Float32Array | BigInt64Array | Uint8Array;
-}
+import { INPUT_RESIDUE, INPUT_STEPS, WEIGHT_RESIDUE } from "../../weights/slices.ts";
+import type { Node, Value } from "../graph.ts";
+import type { Drawer } from "./draw.ts";
 
 /** What is added where whole numbers in -127 ... 127 are uint8. */
 const MIDDLE = 128;
-
-/** @returns nodes in execution order and the tables that the graph does not have. */
-export function lower({ nodes }: Pick<Graph, "nodes">): {
-  readonly nodes: readonly RuntimeNode[];
-  readonly tables: readonly RuntimeTable[];
-} {
-  const lowering = createLowering();
-  for (const node of nodes) {
-    if (node.op === "SlicedMatMul") lowering.product(node);
-    else if (node.op === "SlicedSteps") lowering.steps(node);
-    else lowering.add(asIs(node));
-  }
-  return { nodes: lowering.nodes, tables: [...lowering.tables.values()] };
-}
-
-function asIs({ op, name, inputs, outputs, attributes }: Node): RuntimeNode {
-  return {
-    op,
-    domain: OPS[op].domain,
-    name,
-    inputs: inputs.map((value) => value?.name ?? ""),
-    outputs: outputs.map((value) => value.name),
-    attributes,
-  };
-}
 
 /** An input in slices. */
 interface SlicedRows {
@@ -68,26 +26,9 @@ interface SlicedRows {
 /** In a Reshape: all sizes of x before its rows. */
 const sameBefore = ({ shape }: Value) => shape.slice(2).map(() => 0);
 
-function createLowering() {
-  const nodes: RuntimeNode[] = [], tables = new Map<string, RuntimeTable>();
+/** @returns what draws each of the two ops. */
+export function createSlicer({ draw, table, number, ints }: Drawer) {
   const known = new Map<string, SlicedRows>(), joined = new Set<string>();
-  const add = (node: RuntimeNode) => void nodes.push(node);
-  const draw = (
-    op: string,
-    name: string,
-    inputs: readonly string[],
-    { domain = "", ...attributes }: Attributes & { readonly domain?: string } = {},
-  ) => {
-    add({ op, domain, name, inputs, outputs: [name], attributes });
-    return name;
-  };
-  const table = (name: string, shape: readonly number[], data: RuntimeTable["data"]) => {
-    tables.set(name, { name, shape, data });
-    return name;
-  };
-  const number = (value: number) => table(`sliced.number.${value}`, [], Float32Array.of(value));
-  const ints = (...values: number[]) =>
-    table(`sliced.ints.${values.join("_")}`, [values.length], BigInt64Array.from(values, BigInt));
   const middle = () => table("sliced.middle", [], Uint8Array.of(MIDDLE));
 
   const sliceRows = (x: Value, inner: number, count: number): SlicedRows => {
@@ -129,9 +70,6 @@ function createLowering() {
   };
 
   return {
-    nodes,
-    tables,
-    add,
     product({ name, inputs: [x, slices, scales], outputs: [output], attributes }: Node) {
       const count = Number(attributes["count"]);
       const [inner, width] = slices!.shape as readonly [number, number], out = width / count;
