@@ -1,4 +1,5 @@
 /** What a backend says of a model before it is opened, with how much memory its work will hold. */
+import type { Disagreement } from "./disagreement.ts";
 import type { Capability, Model } from "./model.ts";
 import type { Trained } from "./trainer.ts";
 
@@ -25,4 +26,6 @@ export interface Inspected extends Pick<Model, "info" | "units" | "tokenizer"> {
   readonly can?: ReadonlySet<Capability>;
   /** An estimate of the most that it will hold; pure. */
   memory?(work: MemoryWork): readonly MemoryPart[];
+  /** How far it is from itself in its reference way, as an opening has found it; undefined where none has, or where this is that way. */
+  disagreement?(): Disagreement | undefined;
 }

@@ -10,6 +10,7 @@ export * from "./evaluator.ts";
 export { canonicalJson, sha256 } from "./hash.ts";
 export * from "./intervention.ts";
 export * from "./label_shares.ts";
+export * from "./disagreement.ts";
 export * from "./memory.ts";
 export * from "./model.ts";
 export { suggest } from "./nearest.ts";

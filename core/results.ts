@@ -4,6 +4,7 @@ import type { Json, Metric } from "./evaluator.ts";
 import type { GateResult } from "./gate.ts";
 import type { LabelShares } from "./label_shares.ts";
 import type { Hypothesis, Judgement } from "./stats/verdict.ts";
+import type { Disagreement } from "./disagreement.ts";
 import type { ModelInfo } from "./model.ts";
 import type { TreatmentRecord } from "./results_treatments.ts";
 import type { ScalesResult } from "./scale.ts";
@@ -124,6 +125,8 @@ export interface ModelRecord {
   readonly version: string;
   readonly params: Json;
   readonly info: ModelInfo;
+  /** From its reference way, where it is not computed in that and an opening has measured it. */
+  readonly disagreement?: Disagreement;
 }
 
 /** What a treatment, or a control of it, was made of, beside what it is reported on. */

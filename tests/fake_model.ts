@@ -118,6 +118,13 @@ export function fakeBackend(log: FakeLog = { opened: [], batches: [] }): ModelBa
         units: fakeUnits,
         tokenizer,
         memory: (work) => memory(params, work),
+        // As a backend that measures it when it opens: nothing before.
+        ...(params.coarse && {
+          disagreement: () =>
+            log.opened.length > 0
+              ? { reference: "fine", places: 12, same: 9, mean: 0.25, most: 1.5 }
+              : undefined,
+        }),
       }),
     open(params, options, context) {
       log.opened.push(options);

@@ -1,5 +1,6 @@
 /** report.md: the table, every metric, and what it takes to make the numbers again. */
 import type { CellResult, Results, SetRecord, TrainedRecord } from "../results.ts";
+import { disagreementSentences } from "../disagreement.ts";
 import { provenanceNotes } from "../provenance/notes.ts";
 import { claimText, claimTitle, evidenceTexts, familiesText, gateTexts } from "./claims.ts";
 import { areaText, curvedCells, curveHeading, curveRows, CURVES_NOTE } from "./curves.ts";
@@ -194,6 +195,7 @@ function record(results: Results): string {
       }\`, ` +
       `config \`${info.hash.config}\`.`
     ),
+    ...disagreementSentences(results).map((sentence) => `- ${escape(sentence)}`),
     ...benchmarks.map((each) =>
       `- Benchmark ${escape(each.label)}: ${escape(each.title)}, version ${each.version}, licence ${
         escape(each.licence)

@@ -1,4 +1,5 @@
 /** How the numbers of a run were made, as sentences for a paper. All of it is in the results; nothing varies from run to run. */
+import { disagreementSentences } from "../disagreement.ts";
 import type { Estimate } from "../estimate.ts";
 import type { BenchmarkRecord, CellResult, ModelRecord, Results } from "../results.ts";
 import { count, counted, countText, figure, paramsText, shortHash } from "./format.ts";
@@ -16,7 +17,8 @@ export function methodsText(results: Results): string[] {
   ].map((sentences) => sentences.join(" ")).filter((paragraph) => paragraph !== "");
 }
 
-function modelSentences({ models, engine, id, tokenBudget }: Results): string[] {
+function modelSentences(results: Results): string[] {
+  const { models, engine, id, tokenBudget } = results;
   return [
     ...models.map((model) => {
       const { label, use, version, info } = model;
@@ -29,6 +31,7 @@ function modelSentences({ models, engine, id, tokenBudget }: Results): string[] 
         template === "" ? "without a chat template" : `chat template ${shortHash(template)}`
       }, run by ${use} ${version}.`;
     }),
+    ...disagreementSentences(results),
     `The run ${id} was made with Plumbline ${engine.plumbline} on Deno ${engine.deno} and ${engine.runtime}, in batches of at most ${
       count(tokenBudget)
     } padded tokens.`,

@@ -3,7 +3,14 @@
  * and said whenever it is opened. What it means for a benchmark, a matrix says: a treatment that opens the model otherwise, beside the untouched one.
  */
 import { dirname, join } from "node:path";
-import { type Context, type Model, sha256 } from "../../core/mod.ts";
+import {
+  type Context,
+  type Disagreement,
+  disagreementText,
+  type Model,
+  type ModelInfo,
+  sha256,
+} from "../../core/mod.ts";
 import { readTextIfAny } from "./weights/file.ts";
 import { writeWhole } from "./weights/write.ts";
 
@@ -18,44 +25,39 @@ const TOKENS = 96, LARGEST = 2e9;
 /** Raised whenever the same model would be measured otherwise. */
 const VERSION = 1;
 
-interface Disagreement {
-  /** Places of the text, and at how many of them the most probable next token is float32's. */
-  readonly places: number;
-  readonly same: number;
-  /** Mean and largest distance of the log-probability of the text's own next token, in nats. */
-  readonly mean: number;
-  readonly most: number;
-}
-
 /** @param reference opens the same model in float32 */
 export async function sayDisagreement(
   model: Model,
   reference: () => Promise<Model>,
   { cacheDir, log }: Context,
 ): Promise<void> {
-  const { name, parameters, hash } = model.info;
-  const key = sha256([VERSION, hash.weights, hash.tokenizer, hash.config].join("\n"));
-  const path = join(cacheDir, "precision", `${key}.json`), known = read(path);
+  const { name, parameters } = model.info, path = pathOf(model.info, cacheDir), known = read(path);
   if (known === undefined && parameters > LARGEST) {
     log(`${name} was not compared with float32, which would hold ${(4 * parameters / 1e9).toFixed(0)} GB`);
     return;
   }
   const found = known === undefined ? await measure(model, reference) : known;
   if (known === undefined) keep(path, found);
-  const { places, same, mean, most } = found;
-  log(
-    `${name} beside float32, on a text of ${places} tokens: the most probable next token is the same at ${same} of ` +
-      `${places} places, log-probabilities are ${mean.toPrecision(2)} nats apart on average, ${
-        most.toPrecision(2)
-      } at most`,
-  );
+  log(disagreementText(name, found));
+}
+
+/** What an earlier opening found. */
+export function knownDisagreement(info: ModelInfo, { cacheDir }: Context): Disagreement | undefined {
+  return read(pathOf(info, cacheDir));
+}
+
+function pathOf({ hash }: Pick<ModelInfo, "hash">, cacheDir: string): string {
+  const key = sha256([VERSION, hash.weights, hash.tokenizer, hash.config].join("\n"));
+  return join(cacheDir, "precision", `${key}.json`);
 }
 
 /** What was found before; a broken file is made anew. */
 function read(path: string): Disagreement | undefined {
   try {
     const found = JSON.parse(readTextIfAny(path) ?? "null") as Disagreement | null;
-    return [found?.places, found?.same, found?.mean, found?.most].every(Number.isFinite) ? found! : undefined;
+    const { places, same, mean, most } = found ?? {} as Partial<Disagreement>;
+    if (![places, same, mean, most].every(Number.isFinite)) return undefined;
+    return { ...found!, reference: "float32" };
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
@@ -87,6 +89,7 @@ async function measure(model: Model, reference: () => Promise<Model>): Promise<D
     if (next !== undefined) apart.push(Math.abs(logprob(ours, next) - logprob(theirs, next)));
   });
   return {
+    reference: "float32",
     places: ids.length,
     same,
     mean: apart.reduce((sum, each) => sum + each, 0) / Math.max(1, apart.length),

@@ -22,7 +22,7 @@ import { feedsOf } from "./feeds.ts";
 import { foreignFile, inspectForeign } from "./foreign/checkpoint.ts";
 import { describeBox, openForeign } from "./foreign/model.ts";
 import { decodingOf, generate } from "./generate.ts";
-import { sayDisagreement } from "./disagreement.ts";
+import { knownDisagreement, sayDisagreement } from "./disagreement.ts";
 import { createEngine, drawGraph, type Engine, engineFor } from "./engine.ts";
 import { encode } from "./graph/encode.ts";
 import { createBuilder } from "./graph/graph.ts";
@@ -44,7 +44,7 @@ export const backend: ModelBackend<OnnxParams> = {
     refuseSlices(params, foreign);
     if (foreign) {
       const found = await inspectForeign(foreign, context), { white } = found;
-      return white.missing === undefined ? inspected(white.info, params) : describeBox(found);
+      return white.missing === undefined ? inspected(white.info, params, context) : describeBox(found);
     }
     const checkpoint = await inspectCheckpoint(path, context);
     // Drawing costs little and finds every tensor that is missing or of the wrong shape, before anything is computed.
@@ -59,7 +59,7 @@ export const backend: ModelBackend<OnnxParams> = {
     refuseUnread(checkpoint, new Set(graph.weights.map(({ name }) => name)));
     const described = describe(checkpoint, params);
     rotariesAt(checkpoint, described.shape);
-    return inspected(checkpoint, params);
+    return inspected(checkpoint, params, context);
   },
   open: openModel,
   async merge(params, { delta, out }, context) {
@@ -88,7 +88,7 @@ function refuseUnread({ path, shapes, config }: CheckpointInfo, read: ReadonlySe
 }
 
 /** What is said of a model, with what it will hold. */
-function inspected(checkpoint: CheckpointInfo, params: OnnxParams): Inspected {
+function inspected(checkpoint: CheckpointInfo, params: OnnxParams, context: Context): Inspected {
   const { info, tokenizer, units, shape } = describe(checkpoint, params),
     nowhere = { file: "", offset: 0, length: 0 };
   const tensors = new Map(
@@ -101,7 +101,15 @@ function inspected(checkpoint: CheckpointInfo, params: OnnxParams): Inspected {
     shape,
     params,
   };
-  return { info, tokenizer, units, can: capabilities(params), memory: (work) => memoryOf(of, work) };
+  const { precision = "float32" } = params;
+  return {
+    info,
+    tokenizer,
+    units,
+    can: capabilities(params),
+    memory: (work) => memoryOf(of, work),
+    ...(precision !== "float32" && { disagreement: () => knownDisagreement(info, context) }),
+  };
 }
 
 /** What is trained begins at float32 weights. */

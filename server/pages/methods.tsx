@@ -1,5 +1,5 @@
 /** How a run's numbers were made: enough to make them again. */
-import type { BenchmarkRecord, Json, Results } from "../../core/mod.ts";
+import { type BenchmarkRecord, disagreementSentences, type Json, type Results } from "../../core/mod.ts";
 import { count, shell } from "../format.ts";
 import { Hash, Source } from "./parts.tsx";
 import { Treatments } from "./treatments.tsx";
@@ -98,26 +98,38 @@ export function Grid({ id, caption, heads, children }: GridProps) {
 
 function Models({ results }: { readonly results: Results }) {
   return (
-    <Grid
-      id="models"
-      caption="Models"
-      heads={["Model", "Backend", "Architecture", "Parameters", "Layers", "Context", "Vocabulary", "Weights"]}
-    >
-      {results.models.map(({ label, use, info }) => (
-        <tr>
-          <th scope="row">{label}</th>
-          <td>{use}</td>
-          <td>{info.architecture}</td>
-          <td class="number">{count(info.parameters)}</td>
-          <td class="number">{info.layers}</td>
-          <td class="number">{count(info.contextLength)}</td>
-          <td class="number">{count(info.vocab)}</td>
-          <td>
-            <Hash value={info.hash.weights} />
-          </td>
-        </tr>
-      ))}
-    </Grid>
+    <>
+      <Grid
+        id="models"
+        caption="Models"
+        heads={[
+          "Model",
+          "Backend",
+          "Architecture",
+          "Parameters",
+          "Layers",
+          "Context",
+          "Vocabulary",
+          "Weights",
+        ]}
+      >
+        {results.models.map(({ label, use, info }) => (
+          <tr>
+            <th scope="row">{label}</th>
+            <td>{use}</td>
+            <td>{info.architecture}</td>
+            <td class="number">{count(info.parameters)}</td>
+            <td class="number">{info.layers}</td>
+            <td class="number">{count(info.contextLength)}</td>
+            <td class="number">{count(info.vocab)}</td>
+            <td>
+              <Hash value={info.hash.weights} />
+            </td>
+          </tr>
+        ))}
+      </Grid>
+      {disagreementSentences(results).map((sentence) => <p>{sentence}</p>)}
+    </>
   );
 }
 

@@ -52,6 +52,13 @@ Deno.test("a model that is opened otherwise is compared with itself, and its cel
     "Treatment coarse opens the model with coarse true in place of its own params (fake-w (coarse)).",
   );
   assertStringIncludes(methods, "It has no controls.");
+  // How far the other way is from this one is found when it is opened, and is there in every report.
+  assertEquals(record.opened?.[0]?.opened.disagreement?.same, 9);
+  assertEquals(results.models[0]?.disagreement, undefined);
+  const sentence =
+    "fake-w (coarse) beside fine, on a text of 12 tokens: the most probable next token is the " +
+    "same at 9 of 12 places, log-probabilities are 0.25 nats apart on average, 1.5 at most.";
+  for (const text of [reportMarkdown(results), methods]) assertStringIncludes(text, sentence);
 });
 
 Deno.test("planRun() refuses an opening that is another model, one that changes nothing, and unknown params", async () => {

@@ -72,11 +72,17 @@ Deno.test("how far slices are from float32 is measured once, and said at every o
     await using _ = await backend.open({ path: FABLES, precision: "int8" }, { taps: [] }, context);
     return lines.filter((line) => line.startsWith("fables (int8) beside float32"));
   };
+  const known = async () =>
+    (await backend.inspect({ path: FABLES, precision: "int8" }, testContext({ cacheDir }))).disagreement?.();
+  assertEquals(await known(), undefined);
   const [first] = await opened();
   const [, places, same, of, mean, most] =
     /on a text of (\d+) tokens: .* the same at (\d+) of (\d+) places, .* are (\S+) nats .* (\S+) at most$/
       .exec(first!)!.map(Number);
   assertEquals([places, of], [96, 96]);
+  const found = (await known())!;
+  assertEquals([found.places, found.same, found.reference], [places!, same!, "float32"]);
+  assertEquals(found.most.toPrecision(2), Number(most).toPrecision(2));
   assert(same! > 70 && same! < 96 && mean! > 0.001 && most! > mean!, first);
   assertEquals(await opened(), [first!]);
   const [{ name: file } = { name: "" }] = Deno.readDirSync(`${cacheDir}/precision`);
