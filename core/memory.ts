@@ -16,8 +16,6 @@ export type MemoryWork =
 export interface MemoryPart {
   readonly what: string;
   readonly bytes: number;
-  /** Whether it is held as long as the model is open, whatever it does. */
-  readonly stays?: boolean;
 }
 
 /** What can be said of a model before it is opened. */

@@ -23,7 +23,8 @@ export function memoryOf(model: PlannedModel, { plan, runs, gradients, trained }
     run.peakMemoryMb > 0 && isAlone(results) && results.tokenBudget === plan.tokenBudget &&
     isPacked(results.models[0]!) === isPacked(model.record) && (!gradients || run.scoring?.gradients)
   );
-  if (alike.length === 0 || openedBeside(model).length > 0) {
+  const { arms } = model;
+  if (alike.length === 0 || arms.some(({ opened, training }) => opened || training)) {
     return estimated(model, { plan, gradients, trained });
   }
   const most = alike.reduce((a, b) => b.run.peakMemoryMb > a.run.peakMemoryMb ? b : a);
@@ -40,17 +41,20 @@ function isPacked({ params }: Pick<ModelRecord, "params">): boolean {
   return (params as { readonly packed?: unknown } | null)?.packed !== false;
 }
 
-/** Of the works that are planned the one that holds most, with what stays of models that are opened beside. */
+/** Of the works that are planned the one that holds most, with what models hold that are opened beside. */
 function estimated(model: PlannedModel, options: Omit<MemoryOptions, "runs">): Sourced {
-  const { inspected } = model, beside = openedBeside(model);
+  const { inspected } = model;
   const held = worksOf(model, options).map((work) => ({
     work,
-    parts: [...partsOf(inspected, work), ...isOfCells(work) ? beside : [], PROCESS],
+    parts: [
+      ...partsOf(inspected, work),
+      ...isOfCells(work) ? openedBeside(model, work) : [],
+      PROCESS,
+    ],
   }));
-  const total = (parts: readonly MemoryPart[]) => parts.reduce((sum, { bytes }) => sum + bytes, 0);
-  const most = held.reduce((a, b) => total(b.parts) > total(a.parts) ? b : a);
+  const most = held.reduce((a, b) => bytesOf(b.parts) > bytesOf(a.parts) ? b : a);
   return {
-    value: Math.round(total(most.parts) / 1e6),
+    value: Math.round(bytesOf(most.parts) / 1e6),
     source: `estimated${held.length > 1 ? ` of ${NAMES[most.work.kind]}` : ""}: ${
       most.parts.filter(({ bytes }) => bytes > 0).map(({ what, bytes }) => `${what} ${mbText(bytes / 1e6)}`)
         .join(", ")
@@ -70,7 +74,7 @@ const isOfCells = ({ kind }: MemoryWork) => kind === "score" || kind === "write"
 
 /** A backend that says nothing is taken to hold its numbers once, in float32. */
 function partsOf({ info, memory }: PlannedModel["inspected"], work: MemoryWork): readonly MemoryPart[] {
-  return memory?.(work) ?? [{ what: "float32 weights once", bytes: 4 * info.parameters, stays: true }];
+  return memory?.(work) ?? [{ what: "float32 weights once", bytes: 4 * info.parameters }];
 }
 
 /** What a plan has a model do. */
@@ -99,15 +103,20 @@ function worksOf(
   ];
 }
 
-/** What stays of the same model as treatments open it or train it, one after another, beside its own way. */
-function openedBeside({ arms, inspected }: PlannedModel): readonly MemoryPart[] {
+/** What the same model holds as treatments open it or train it, one after another, beside its own way, which keeps what it held for such work. */
+function openedBeside(
+  { arms, inspected }: PlannedModel,
+  work: MemoryWork,
+): readonly MemoryPart[] {
   const each = arms.flatMap(({ opened, training }) => {
     const other = opened?.inspected ?? (training && inspected);
-    return other ? partsOf(other, { kind: "score", tokens: 0, rows: 0 }).filter(({ stays }) => stays) : [];
+    return other ? [partsOf(other, work)] : [];
   });
-  const most = each.reduce<MemoryPart | undefined>((a, b) => a && a.bytes > b.bytes ? a : b, undefined);
-  return most ? [{ ...most, what: `beside it ${most.what}` }] : [];
+  const most = each.reduce((a, b) => bytesOf(b) > bytesOf(a) ? b : a, []);
+  return most.map((part) => ({ ...part, what: `beside it ${part.what}` }));
 }
+
+const bytesOf = (parts: readonly MemoryPart[]) => parts.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** "1.21 GB", "150 MB". */
 export function mbText(mb: number): string {

@@ -11,6 +11,7 @@ import {
   type ModelInfo,
   sha256,
 } from "../../core/mod.ts";
+import type { OnnxParams } from "./describe.ts";
 import { readTextIfAny } from "./weights/file.ts";
 import { writeWhole } from "./weights/write.ts";
 
@@ -25,18 +26,23 @@ const TOKENS = 96, LARGEST = 2e9;
 /** Raised whenever the same model would be measured otherwise. */
 const VERSION = 1;
 
-/** @param reference opens the same model in float32 */
+/** What opens the same model in either way; they are open one after the other, so that no more than one holds its weights. */
+interface Openings {
+  own(): Promise<Model>;
+  reference(): Promise<Model>;
+}
+
 export async function sayDisagreement(
-  model: Model,
-  reference: () => Promise<Model>,
+  info: ModelInfo,
+  openings: Openings,
   { cacheDir, log }: Context,
 ): Promise<void> {
-  const { name, parameters } = model.info, path = pathOf(model.info, cacheDir), known = read(path);
+  const { name, parameters } = info, path = pathOf(info, cacheDir), known = read(path);
   if (known === undefined && parameters > LARGEST) {
     log(`${name} was not compared with float32, which would hold ${(4 * parameters / 1e9).toFixed(0)} GB`);
     return;
   }
-  const found = known === undefined ? await measure(model, reference) : known;
+  const found = known === undefined ? await measure(openings) : known;
   if (known === undefined) keep(path, found);
   log(disagreementText(name, found));
 }
@@ -44,6 +50,16 @@ export async function sayDisagreement(
 /** What an earlier opening found. */
 export function knownDisagreement(info: ModelInfo, { cacheDir }: Context): Disagreement | undefined {
   return read(pathOf(info, cacheDir));
+}
+
+/** Whether the next opening holds float32's weights too. */
+export function isCompared(
+  info: ModelInfo,
+  { precision = "float32" }: OnnxParams,
+  context: Context,
+): boolean {
+  return precision !== "float32" && info.parameters <= LARGEST &&
+    knownDisagreement(info, context) === undefined;
 }
 
 function pathOf({ hash }: Pick<ModelInfo, "hash">, cacheDir: string): string {
@@ -73,17 +89,19 @@ function keep(path: string, found: Disagreement): void {
   }
 }
 
-async function measure(model: Model, reference: () => Promise<Model>): Promise<Disagreement> {
-  const { vocab, contextLength } = model.info;
-  const ids = model.tokenizer.encode(TEXT).slice(0, Math.min(TOKENS, contextLength));
-  const own = await model.logits(ids);
-  await using float32 = await reference();
-  const expected = await float32.logits(ids);
+async function measure({ own, reference }: Openings): Promise<Disagreement> {
+  const read = async (opening: Promise<Model>) => {
+    await using model = await opening;
+    const { vocab, contextLength } = model.info;
+    const ids = model.tokenizer.encode(TEXT).slice(0, Math.min(TOKENS, contextLength));
+    return { ids, vocab, logits: await model.logits(ids) };
+  };
+  const { ids, vocab, logits } = await read(own()), { logits: expected } = await read(reference());
   const row = (logits: Float32Array, place: number) => logits.subarray(place * vocab, (place + 1) * vocab);
   const apart: number[] = [];
   let same = 0;
   ids.forEach((_, place) => {
-    const [ours, theirs] = [row(own, place), row(expected, place)];
+    const [ours, theirs] = [row(logits, place), row(expected, place)];
     if (largestOf(ours) === largestOf(theirs)) same++;
     const next = ids[place + 1];
     if (next !== undefined) apart.push(Math.abs(logprob(ours, next) - logprob(theirs, next)));

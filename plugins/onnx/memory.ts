@@ -27,6 +27,8 @@ export interface MemoryOf {
   readonly architecture: Architecture;
   readonly shape: Hyperparameters;
   readonly params: OnnxParams;
+  /** Whether opening it will compare it with float32, which is then mapped in its place (disagreement.ts). */
+  readonly isCompared?: boolean;
 }
 
 /** The parts that a kind of work holds at once. @throws {UserError} for a recipe that names nothing that the model has. */
@@ -38,12 +40,18 @@ export function memoryOf(model: MemoryOf, work: MemoryWork): readonly MemoryPart
   const slices = precision === "split" ? 4 * Math.max(width, mlp) : 0;
   const part = (what: string, numbers: number): MemoryPart => ({ what, bytes: FLOAT * numbers });
   switch (work.kind) {
-    case "score":
-      return [
+    case "score": {
+      const own = [
         weights,
         part("activations", work.tokens * (residual + WIDE.inner * mlp + slices)),
         part("logits at most", LOGITS * vocab * work.rows),
       ];
+      const reference = {
+        ...part("float32 weights to compare with, once", model.isCompared ? checkpoint.parameters : 0),
+      };
+      // One before the other.
+      return reference.bytes > own.reduce((sum, { bytes }) => sum + bytes, 0) ? [reference] : own;
+    }
     case "write":
       // Those that came in and those that go out.
       return [
@@ -88,7 +96,6 @@ function weightsOf(
     return {
       what: `float32 weights${how}`,
       bytes: FLOAT * parameters * (isTwice ? 2 : 1) + tied,
-      stays: true,
     };
   }
   const inLayer = Object.entries(projections).reduce(
@@ -99,6 +106,5 @@ function weightsOf(
   return {
     what: `weights in ${precision}${how}`,
     bytes: (SLICES[precision] * sliced + FLOAT * (parameters - sliced)) * (isTwice ? 2 : 1) + tied,
-    stays: true,
   };
 }

@@ -22,7 +22,7 @@ import { feedsOf } from "./feeds.ts";
 import { foreignFile, inspectForeign } from "./foreign/checkpoint.ts";
 import { describeBox, openForeign } from "./foreign/model.ts";
 import { decodingOf, generate } from "./generate.ts";
-import { knownDisagreement, sayDisagreement } from "./disagreement.ts";
+import { isCompared, knownDisagreement, sayDisagreement } from "./disagreement.ts";
 import { createEngine, drawGraph, type Engine, engineFor } from "./engine.ts";
 import { encode } from "./graph/encode.ts";
 import { createBuilder } from "./graph/graph.ts";
@@ -107,7 +107,7 @@ function inspected(checkpoint: CheckpointInfo, params: OnnxParams, context: Cont
     tokenizer,
     units,
     can: capabilities(params),
-    memory: (work) => memoryOf(of, work),
+    memory: (work) => memoryOf({ ...of, isCompared: isCompared(info, params, context) }, work),
     ...(precision !== "float32" && { disagreement: () => knownDisagreement(info, context) }),
   };
 }
@@ -135,17 +135,16 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
   const make = (checkpoint: Checkpoint) =>
     createModel(checkpoint, describe(checkpoint, params), { params, options, context });
   if (!foreign) {
-    const model = make(await openCheckpoint(path, context, precision));
-    if (precision === undefined || precision === "float32") return model;
-    // Once, and without a second copy of its weights.
-    const reference = { ...params, precision: "float32", packed: false } as const;
-    try {
-      await sayDisagreement(model, () => openModel(reference, { taps: [] }, context), context);
-    } catch (error) {
-      await model[Symbol.asyncDispose]();
-      throw error;
+    const checkpoint = await openCheckpoint(path, context, precision);
+    if (precision !== undefined && precision !== "float32") {
+      // Without a second copy of its weights.
+      const reference = { ...params, precision: "float32", packed: false } as const;
+      await sayDisagreement(describe(checkpoint, params).info, {
+        own: () => Promise.resolve(make(checkpoint)),
+        reference: () => openModel(reference, { taps: [] }, context),
+      }, context);
     }
-    return model;
+    return make(checkpoint);
   }
   return openForeign(await inspectForeign(foreign, context), make, { context, session });
 }
