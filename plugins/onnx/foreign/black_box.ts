@@ -11,6 +11,7 @@ import { openSession, type SessionOptions } from "../session/session.ts";
 import type { TensorData } from "../session/door.ts";
 import type { Foreign } from "./checkpoint.ts";
 import type { ForeignGraph, Port } from "./graph.ts";
+import { isHalf, widened } from "./half.ts";
 
 const PAST = /^past_key_values\.|^past\./;
 
@@ -37,13 +38,13 @@ export function checkPorts({ path, inputs, outputs }: ForeignGraph): { readonly 
   if (!inputs.some(({ name }) => name === "input_ids")) {
     throw fail("it has no input input_ids", "a decoder's");
   }
-  const half = inputs.find(({ name, type }) => PAST.test(name) && type !== TensorProto_DataType.FLOAT);
-  if (half) throw fail(`its input ${half.name} is not float32`, "a float32 export");
+  const isFloat = (port: Port) =>
+    port.type === TensorProto_DataType.FLOAT || port.type === TensorProto_DataType.FLOAT16;
+  const other = inputs.find((port) => PAST.test(port.name) && !isFloat(port));
+  if (other) throw fail(`its input ${other.name} is neither float32 nor float16`, "an export in one of them");
   const logits = outputs.find(({ name }) => name === "logits"), vocab = logits?.shape.at(-1);
   if (!logits) throw fail("it has no output logits", "a causal model's");
-  if (logits.type !== TensorProto_DataType.FLOAT) {
-    throw fail("its logits are not float32", "a float32 export");
-  }
+  if (!isFloat(logits)) throw fail("its logits are neither float32 nor float16", "an export in one of them");
   if (vocab === undefined) throw fail("its logits do not say how many tokens there are", "a size");
   return { vocab };
 }
@@ -106,11 +107,12 @@ function feedOf(
 }
 
 /** The graph for a session whose external data folder is "/". */
-function bytesOf({ path, model }: ForeignGraph): Uint8Array {
-  for (const { dataLocation, externalData } of model.graph!.initializer) {
+function bytesOf(graph: ForeignGraph): Uint8Array {
+  const { path, model } = graph, whole = isHalf(graph) ? widened(graph) : model;
+  for (const { dataLocation, externalData } of whole.graph!.initializer) {
     if (dataLocation !== TensorProto_DataLocation.EXTERNAL) continue;
     const place = externalData.find(({ key }) => key === "location")!;
     if (!place.value.includes("/")) place.value = join(dirname(path), place.value).slice(1);
   }
-  return toBinary(ModelProtoSchema, model);
+  return toBinary(ModelProtoSchema, whole);
 }

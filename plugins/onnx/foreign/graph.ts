@@ -14,8 +14,8 @@ import { UserError } from "../../../core/mod.ts";
 import { exists } from "../weights/file.ts";
 import { product } from "../weights/safetensors.ts";
 
-/** What reads a parameter first: rows of a table, a product x W, a norm's gain, or a sum. */
-export type Role = "table" | "product" | "gain" | "bias";
+/** What reads a parameter first: rows of a table that tokens choose, or others that places do, a product x W, a norm's gain, or a sum. */
+export type Role = "table" | "positions" | "product" | "gain" | "bias";
 
 /** A parameter in the file. */
 export interface Parameter {
@@ -95,10 +95,11 @@ export function readForeign(path: string): ForeignGraph {
     return [tensor.name, isParameter ? { type, length, ...rest } : undefined] as const;
   }));
   const taken = new Map<string, Parameter>();
-  const through = aliases(graph.node);
+  const through = aliases(graph.node), areTokens = tokensIn(graph.node);
   for (const node of graph.node) {
     node.input.forEach((input, i) => {
-      const { name, turns } = through(input), place = placed.get(name), role = place && roleOf(node, i);
+      const { name, turns } = through(input), place = placed.get(name), read = place && roleOf(node, i);
+      const role = read === "table" && !areTokens(node.input[1]!) ? "positions" : read;
       if (!place || !role || taken.has(name)) return;
       taken.set(name, { ...place, role, turned: (role === "product" && !isTransposed(node)) !== turns });
     });
@@ -165,6 +166,20 @@ function aliases(nodes: readonly NodeProto[]) {
       name = node.input[0]!;
     }
     return { name, turns };
+  };
+}
+
+/** Whether whole numbers are a text's tokens, but for their shape and type. */
+function tokensIn(nodes: readonly NodeProto[]) {
+  const from = new Map(
+    nodes.filter(({ opType }) =>
+      ["Cast", "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze"].includes(opType)
+    ).map((node) => [node.output[0]!, node]),
+  );
+  return (value: string): boolean => {
+    let name = value;
+    for (let node = from.get(name); node; node = from.get(name)) name = node.input[0]!;
+    return name === "input_ids";
   };
 }
 

@@ -17,6 +17,7 @@ import { createTokenizer } from "../tokenizer.ts";
 import type { Checkpoint } from "../weights/types.ts";
 import { type BlackBox, checkPorts, openBlackBox } from "./black_box.ts";
 import { type Foreign, openWhite } from "./checkpoint.ts";
+import { isHalf } from "./half.ts";
 
 /** Largest difference of a logit between a graph and the family's own with the same weights, beside the largest logit: both are float32 and sum in
  * other orders. */
@@ -60,6 +61,7 @@ export async function openForeign(
   { context, session }: { readonly context: Context; readonly session: SessionOptions },
 ): Promise<Model> {
   const name = basename(foreign.path), box = await openBlackBox(foreign, session);
+  if (isHalf(foreign.graph)) context.log(`${name} holds float16 numbers, which are computed in float32`);
   await using opened = new AsyncDisposableStack();
   opened.use(box);
   const black = (why: string) => {

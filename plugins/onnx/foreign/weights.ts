@@ -62,6 +62,8 @@ function classOf({ role, shape }: Pick<Tensor, "role" | "shape">): string {
     ? `a product of ${sizes}`
     : role === "table"
     ? `a table of ${sizes}`
+    : role === "positions"
+    ? `a table of ${sizes} for positions`
     : `a ${role} of ${sizes}`;
 }
 
@@ -140,7 +142,7 @@ function expected(
     { name: architecture.embed, role: "table", shape: [vocab, width] },
     ...(architecture.positions === undefined
       ? []
-      : [{ name: architecture.positions, role: "table", shape: [context, width] } as const]),
+      : [{ name: architecture.positions, role: "positions", shape: [context, width] } as const]),
     ...Array.from({ length: layers }, (_, index) => layer(index)).flat(),
     ...norm(architecture.finalNorm, width),
     ...(tied ? [] : [{ name: architecture.unembed, role: "product", shape: [vocab, width] } as const]),
