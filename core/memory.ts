@@ -24,6 +24,8 @@ export interface Inspected extends Pick<Model, "info" | "units" | "tokenizer"> {
   readonly can?: ReadonlySet<Capability>;
   /** An estimate of the most that it will hold; pure. */
   memory?(work: MemoryWork): readonly MemoryPart[];
+  /** Asked before a run computes anything. @throws {UserError} for what this machine lacks to open it. */
+  ready?(): Promise<void>;
   /** How far it is from itself in its reference way, as an opening has found it; undefined where none has, or where this is that way. */
   disagreement?(): Disagreement | undefined;
 }

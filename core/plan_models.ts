@@ -60,6 +60,7 @@ export async function inspectModel(
       tokenizer: inspected.tokenizer,
       ...(inspected.can && { can: inspected.can }),
       ...(inspected.memory && { memory: (work) => inspected.memory!(work) }),
+      ...(inspected.ready && { ready: () => inspected.ready!() }),
       ...(inspected.disagreement && { disagreement: () => inspected.disagreement!() }),
     },
     open: (options) => backend.open(params, options, own),

@@ -100,6 +100,10 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
       current: nameOf(cell, plan),
     });
   checkIdentity(plan.cells, store);
+  // A model that comes last, or that a treatment opens, is not to be found missing after hours.
+  for (const { inspected } of new Set(open.flatMap(({ model, arm }) => [model, arm.opened ?? model]))) {
+    await inspected.ready?.();
+  }
   for (const planned of plan.models) {
     // Cells of several arms may be one: it is computed for the first that wants it.
     const mine = plan.cells.filter((cell) => cell.model === planned && openKeys.has(cell.key));

@@ -44,6 +44,8 @@ export interface FakeLog {
   readonly runs?: (readonly RunSample[])[];
   /** Prompts and options of each call of generate(), where they are wanted. */
   readonly texts?: { readonly prompts: readonly string[]; readonly options: GenerateOptions }[];
+  /** Whether this machine lacks what the coarse way wants. */
+  readonly lacking?: boolean;
 }
 
 export const UNITS = fakeUnits("layers.0.mlp.gate");
@@ -118,6 +120,12 @@ export function fakeBackend(log: FakeLog = { opened: [], batches: [] }): ModelBa
         units: fakeUnits,
         tokenizer,
         memory: (work) => memory(params, work),
+        ...(params.coarse && {
+          ready: () =>
+            log.lacking
+              ? Promise.reject(new UserError("Cannot compute on it: it is not here"))
+              : Promise.resolve(),
+        }),
         // As a backend that measures it when it opens: nothing before.
         ...(params.coarse && {
           disagreement: () =>

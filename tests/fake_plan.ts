@@ -73,5 +73,5 @@ export function plan(
 }
 
 export const newLog = () =>
-  ({ opened: [], batches: [], runs: [], texts: [] }) satisfies FakeLog as Required<FakeLog>;
+  ({ opened: [], batches: [], runs: [], texts: [], lacking: false }) satisfies FakeLog as Required<FakeLog>;
 export const keys = (planned: Plan) => planned.cells.map((cell) => cell.key);

@@ -44,7 +44,9 @@ export const backend: ModelBackend<OnnxParams> = {
     refuseSlices(params, foreign);
     if (foreign) {
       const found = await inspectForeign(foreign, context), { white } = found;
-      return white.missing === undefined ? inspected(white.info, params, context) : describeBox(found);
+      return white.missing === undefined
+        ? inspected(white.info, params, context)
+        : { ...describeBox(found), ready: () => tryDevice(sessionOf(params, context)) };
     }
     const checkpoint = await inspectCheckpoint(path, context);
     // Drawing costs little and finds every tensor that is missing or of the wrong shape, before anything is computed.
@@ -107,6 +109,7 @@ function inspected(checkpoint: CheckpointInfo, params: OnnxParams, context: Cont
     tokenizer,
     units,
     can: capabilities(params),
+    ready: () => tryDevice(sessionOf(params, context)),
     memory: (work) => memoryOf({ ...of, isCompared: isCompared(info, params, context) }, work),
     ...(precision !== "float32" && { disagreement: () => knownDisagreement(info, context) }),
   };
@@ -131,7 +134,7 @@ async function openModel(params: OnnxParams, options: OpenOptions, context: Cont
   const path = resolve(context.baseDir, params.path), foreign = foreignFile(path);
   const session = sessionOf(params, context), { precision } = params;
   refuseSlices(params, foreign);
-  if (session.device !== "cpu") await tryDevice(session);
+  await tryDevice(session);
   const make = (checkpoint: Checkpoint) =>
     createModel(checkpoint, describe(checkpoint, params), { params, options, context });
   if (!foreign) {
@@ -157,6 +160,7 @@ const sessionOf = ({ packed = true, device = "cpu" }: OnnxParams, { threads }: C
 
 /** @throws {UserError} where the runtime finds no such device, before weights are read. */
 async function tryDevice(options: SessionOptions): Promise<void> {
+  if (options.device === "cpu") return;
   const b = createBuilder();
   b.output(b.named("y", b.input("x", "float32", ["batch"])));
   await using _ = await openSession(encode(b.finish()), options);

@@ -102,6 +102,17 @@ Deno.test("a model that is opened otherwise once more is not opened where its ce
   assertEquals(log.opened.length, 1);
 });
 
+Deno.test("run() finds what this machine lacks for an opening before it computes anything", async () => {
+  const store = createMemoryStore(), log = { ...newLog(), lacking: true };
+  const planned = await plan({ matrix: { treatments: [COARSE, MUTED] }, log });
+  await assertRejects(
+    () => run(planned, { store, context: testContext() }),
+    UserError,
+    "Cannot compute on it: it is not here",
+  );
+  assertEquals([log.opened.length, log.batches.length], [0, 0]);
+});
+
 Deno.test("planRun() refuses to train what does not train as it is opened, before anything is computed", async () => {
   const tuned = { name: "taught", steps: [{ tune: { use: "teach", on: { items: { use: "riddles" } } } }] };
   const teach = defineTuner({
