@@ -128,7 +128,7 @@ function Models({ results }: { readonly results: Results }) {
           </tr>
         ))}
       </Grid>
-      {disagreementSentences(results).map((sentence) => <p>{sentence}</p>)}
+      {disagreementSentences(results).map((sentence) => <p class="note">{sentence}</p>)}
     </>
   );
 }
