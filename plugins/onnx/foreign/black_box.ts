@@ -20,6 +20,14 @@ export interface BlackBox extends AsyncDisposable {
   readonly vocab: number;
   /** Logits at every position of each text, [tokens, vocab]. */
   logits(texts: readonly (readonly number[])[]): Promise<readonly Float32Array[]>;
+  /** Reads one text piece by piece. */
+  reader(): Reader;
+}
+
+export interface Reader extends AsyncDisposable {
+  /** Logits after the last of these tokens, which follow those read so far, [vocab]. Keys and values are kept where the graph gives them out; else
+   * the whole text is read again. */
+  read(ids: readonly number[]): Promise<Float32Array>;
 }
 
 /** @throws {UserError} for inputs that a decoder has not, or a graph without logits. */
@@ -69,9 +77,7 @@ export async function openBlackBox(
     async logits(texts) {
       const tokens = Math.max(...texts.map(({ length }) => length));
       const { outputs } = await taken(session.run({
-        feeds: Object.fromEntries(
-          graph.inputs.map((port) => [port.name, feedOf(port, texts, { tokens, keys })]),
-        ),
+        feeds: feedsOf(graph.inputs, texts, { tokens, keys, from: 0 }),
         fetch: ["logits"],
       }));
       const data = outputs["logits"]!.data as Float32Array;
@@ -79,31 +85,71 @@ export async function openBlackBox(
         data.subarray(row * tokens * vocab, (row * tokens + length) * vocab)
       );
     },
+    reader() {
+      const pasts = graph.inputs.filter(({ name }) => PAST.test(name));
+      const given = new Set(graph.outputs.map(({ name }) => name));
+      const keep = pasts.length > 0 && pasts.every(({ name }) => given.has(name.replace(PAST, "present.")));
+      const read: number[] = [];
+      let cache: number | undefined;
+      const drop = async () => {
+        if (cache !== undefined) await session.drop(cache);
+        cache = undefined;
+      };
+      return {
+        async read(ids) {
+          const from = keep ? read.length : 0;
+          read.push(...ids);
+          const text = read.slice(from),
+            ports = from === 0 ? graph.inputs : graph.inputs.filter((port) => !PAST.test(port.name));
+          const { outputs, cache: kept } = await taken(session.run({
+            feeds: feedsOf(ports, [text], { tokens: text.length, keys, from }),
+            fetch: ["logits"],
+            ...(cache !== undefined && { past: { cache, rows: [0] } }),
+            keep,
+          }));
+          await drop();
+          cache = kept;
+          return (outputs["logits"]!.data as Float32Array).subarray(-vocab);
+        },
+        [Symbol.asyncDispose]: drop,
+      };
+    },
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }
 
-/** Texts are padded on the right with token 0, which nothing before it sees; nothing is kept from earlier calls. */
+interface Feeding {
+  readonly tokens: number;
+  readonly keys: Foreign["keys"];
+  /** Tokens before these, of which keys and values are there. */
+  readonly from: number;
+}
+
+const feedsOf = (ports: readonly Port[], texts: readonly (readonly number[])[], feeding: Feeding) =>
+  Object.fromEntries(ports.map((port) => [port.name, feedOf(port, texts, feeding)]));
+
+/** Texts are padded on the right with token 0, which nothing before it sees. */
 function feedOf(
   { name, shape }: Port,
   texts: readonly (readonly number[])[],
-  { tokens, keys }: { readonly tokens: number; readonly keys: Foreign["keys"] },
+  { tokens, keys, from }: Feeding,
 ): TensorData {
   const batch = texts.length;
   if (PAST.test(name)) {
     const dims = [batch, shape[1] ?? keys.heads, 0, shape[3] ?? keys.columns];
     return { data: new Float32Array(0), dims };
   }
-  const data = new BigInt64Array(batch * tokens);
+  // The mask is of all tokens, those before these too.
+  const before = name === "attention_mask" ? from : 0, width = before + tokens;
+  const data = new BigInt64Array(batch * width);
   texts.forEach((text, row) => {
-    for (let t = 0; t < tokens; t++) {
-      const own = t < text.length;
-      data[row * tokens + t] = BigInt(
-        name === "input_ids" ? text[t] ?? 0 : name === "position_ids" ? t : own ? 1 : 0,
+    for (let t = -before; t < tokens; t++) {
+      data[row * width + before + t] = BigInt(
+        name === "input_ids" ? text[t] ?? 0 : name === "position_ids" ? from + t : t < text.length ? 1 : 0,
       );
     }
   });
-  return { data, dims: [batch, tokens] };
+  return { data, dims: [batch, width] };
 }
 
 /** The graph for a session whose external data folder is "/". */

@@ -120,7 +120,7 @@ async function gapOf(model: Model, box: BlackBox): Promise<number> {
 }
 
 function boxModel(foreign: Foreign, box: BlackBox): Model {
-  const { info, tokenizer, units } = describeBox(foreign), { vocab } = info;
+  const { info, tokenizer, units } = describeBox(foreign);
   const refuse = (what: string) => (): never => {
     throw new UserError(
       `Cannot ${what} ${info.name}: it is a black box, wanted a model whose inside is known`,
@@ -149,9 +149,9 @@ function boxModel(foreign: Foreign, box: BlackBox): Model {
       for (const [index, prompt] of prompts.entries()) {
         const tokens: number[] = [];
         let finish: "stop" | "length" = "length";
+        await using reader = box.reader();
         while (tokens.length < maxNewTokens) {
-          const [logits] = await box.logits([[...prompt, ...tokens]]);
-          const next = best(logits!.subarray(-vocab)).id;
+          const next = best(await reader.read(tokens.length === 0 ? prompt : tokens.slice(-1))).id;
           if (ends.has(next)) {
             finish = "stop";
             break;

@@ -25,7 +25,7 @@ function createRuntime(): Runtime {
       const batch = feeds["ids"]?.dims[0] ?? 1;
       const kept = past ? pick(caches.get(past.cache)!, past) : empty(shapes, batch);
       const presents = keep ? [...shapes.keys()].map(presentName) : [];
-      const result = await session.run({ ...given, ...kept }, [...fetch, ...presents]);
+      const result = await session.run({ ...kept, ...given }, [...fetch, ...presents]);
       const outputs = Object.fromEntries(fetch.map((name) => [name, dataOf(result[name]!)]));
       if (!keep) return { outputs };
       caches.set(++lastCache, new Map([...shapes.keys()].map((name) => [name, result[presentName(name)]!])));
@@ -67,11 +67,13 @@ function sessionOptions(
 }
 
 function pastShapes(session: ort.InferenceSession): Map<string, readonly (number | string)[]> {
-  const inputs = session.inputMetadata.filter((input) => input.name.startsWith("past."));
+  const inputs = session.inputMetadata.filter(({ name }) => PAST.test(name));
   return new Map(inputs.map((input) => [input.name, input.isTensor ? input.shape : []]));
 }
 
-const presentName = (past: string) => past.replace("past.", "present.");
+/** Ours, and those of other programs' decoders. */
+const PAST = /^past(_key_values)?\./;
+const presentName = (past: string) => past.replace(PAST, "present.");
 
 function tensor({ data, dims }: TensorData): ort.Tensor {
   return data instanceof Float32Array

@@ -13,6 +13,8 @@ import {
 } from "onnx-buf";
 import { type Model, type Observation, type ScoreRequest, type Tap, UserError } from "../../../core/mod.ts";
 import { createRandom } from "../../../core/random.ts";
+import { openBlackBox } from "../../../plugins/onnx/foreign/black_box.ts";
+import { inspectForeign } from "../../../plugins/onnx/foreign/checkpoint.ts";
 import { backend } from "../../../plugins/onnx/model.ts";
 import { testContext } from "../../support.ts";
 import { assertNear, folder, goldenOf, requestOf, type Stored, tapsEdited } from "./gradients_golden.ts";
@@ -259,6 +261,40 @@ Deno.test("what no family knows opens as a black box that scores and generates a
       `Cannot look into ${model.info.name}: ${inside}`,
     );
   });
+});
+
+Deno.test("a black box writes on with the keys and values that its graph gives out, and without them where it gives none", async () => {
+  const forgetful = (model: ModelProto) => {
+    model.graph!.output = model.graph!.output.filter(({ name }) => name === "logits");
+  };
+  const prompts = [ids(3), ids(7)], options = { maxNewTokens: 8, stop: [] };
+  const texts = async (model: Model) =>
+    (await Array.fromAsync(model.generate(prompts, options))).toSorted((a, b) => a.index - b.index);
+  for (const name of EXPORTS) {
+    await using own = await open(folder(name));
+    const expected = await texts(own);
+    for (const graph of [undefined, forgetful]) {
+      await inCopy(name, { config: { model_type: "unheard_of" }, ...(graph && { graph }) }, async (place) => {
+        const { model } = await openLogged(place);
+        await using _ = model;
+        assertEquals(await texts(model), expected, name);
+      });
+    }
+    await inCopy(name, { config: { model_type: "unheard_of" } }, async (place) => {
+      const foreign = await inspectForeign(join(place, "model.onnx"), testContext());
+      assert(foreign.graph.outputs.some(({ name }) => name === "present.0.key"));
+      await using box = await openBlackBox(foreign, { threads: 1, packed: true });
+      const text = ids(12), [whole] = await box.logits([text]);
+      await using reader = box.reader();
+      for (const [from, to] of [[0, 5], [5, 6], [6, 12]] as const) {
+        const last = whole!.subarray((to - 1) * VOCAB, to * VOCAB);
+        assertNear(await reader.read(text.slice(from, to)), last, {
+          place: `${name} ${to}`,
+          tolerance: 1e-5,
+        });
+      }
+    });
+  }
 });
 
 Deno.test("a graph is not taken for a family's whose config contradicts it, and what contradicts is said", async () => {
