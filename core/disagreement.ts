@@ -1,5 +1,8 @@
 /** How far a model that is not computed in its reference way is from itself in that. */
-import type { Results } from "./results.ts";
+import { sha256 } from "./hash.ts";
+import type { Inspected } from "./memory.ts";
+import type { ModelRecord, Results } from "./results.ts";
+import type { RunStore } from "./store/store.ts";
 
 /** On a text of the backend's own, token for token. */
 export interface Disagreement {
@@ -24,7 +27,27 @@ export function disagreementText(
     } at most`;
 }
 
-/** A sentence for each model of a run, and each opening by a treatment, of which it is known. */
+interface Opened {
+  readonly record: ModelRecord;
+  readonly inspected: Inspected;
+}
+
+const keyOf = ({ info: { hash } }: ModelRecord) =>
+  sha256(["disagreement", hash.weights, hash.tokenizer, hash.config].join("\n"));
+
+/** Keeps what an opening has found beside the outcomes that were computed with it. */
+export function keepDisagreement({ record, inspected }: Opened, store: RunStore): void {
+  const about = inspected.disagreement?.();
+  if (about) store.saveNumbers(keyOf(record), { about: { ...about }, arrays: [] });
+}
+
+/** A model with what is kept of that. */
+export function recordOf({ record }: Pick<Opened, "record">, store: RunStore): ModelRecord {
+  const kept = record.info.variant === undefined ? undefined : store.numbers(keyOf(record));
+  return kept ? { ...record, disagreement: kept.about as unknown as Disagreement } : record;
+}
+
+/** A sentence for each model of a run, and each opening by a treatment, that is not computed in its reference way. */
 export function disagreementSentences(
   { models, treatments }: Pick<Results, "models" | "treatments">,
 ): string[] {
@@ -32,8 +55,12 @@ export function disagreementSentences(
     ...models,
     ...treatments.flatMap(({ opened = [] }) => opened.map((each) => each.opened)),
   ];
-  const sentences = records.flatMap(({ label, disagreement }) =>
-    disagreement ? [`${disagreementText(label, disagreement)}.`] : []
+  const sentences = records.flatMap(({ label, info, disagreement }) =>
+    info.variant === undefined ? [] : [
+      disagreement
+        ? `${disagreementText(label, disagreement)}.`
+        : `${label} was not compared with itself in its reference way.`,
+    ]
   );
   return [...new Set(sentences)];
 }

@@ -10,7 +10,7 @@ import type { Opened, PlannedArm } from "./plan_arms.ts";
 import { plain } from "./plan_benchmarks.ts";
 import type { PlannedTreatment } from "./plan_treatments.ts";
 import { lookUp } from "./registry.ts";
-import type { ModelRecord, Results } from "./results.ts";
+import type { Results } from "./results.ts";
 import { parseWith } from "./schema.ts";
 
 /** What decides the numbers of a model. */
@@ -20,12 +20,6 @@ export function modelSpec({ record }: Pick<PlannedModel, "record">, engine: Resu
     backend: { name: record.use, version: record.version },
     model: { ...record.info.hash },
   };
-}
-
-/** A model with what has been measured of it meanwhile. */
-export function recordOf({ record, inspected }: Pick<PlannedModel, "record" | "inspected">): ModelRecord {
-  const disagreement = inspected.disagreement?.();
-  return disagreement ? { ...record, disagreement } : record;
 }
 
 /** A model as its backend describes it, by the label that the matrix, the hub or the backend gives it, marked where it is no reference.

@@ -6,6 +6,7 @@ import { type Arm, isTreated } from "./arms.ts";
 import { saveClusters } from "./clusters.ts";
 import type { Context } from "./context.ts";
 import { computeCell, keepSamples } from "./compute_cell.ts";
+import { keepDisagreement } from "./disagreement.ts";
 import { checkIdentity, isCompared } from "./identity.ts";
 import type { Plan, PlannedCell } from "./plan.ts";
 import type { RunStore } from "./store/store.ts";
@@ -136,6 +137,7 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
     const taps = tapsOf(armsOfModel(planned, plan, store, { isGrown: false }));
     await using model = await planned.open({ taps });
     checkSame(planned, model);
+    keepDisagreement(planned, store);
     const beforeGrowth = context.now();
     tally.growing.tokens += await growSets(planned, {
       model,
@@ -156,7 +158,10 @@ export async function run(plan: Plan, { store, context, onProgress }: RunOptions
         : typeof other === "string"
         ? await model.adapted(other)
         : await other.open({ taps: [] });
-      if (own && typeof other === "object") checkSame(other, own);
+      if (own && typeof other === "object") {
+        checkSame(other, own);
+        keepDisagreement(other, store);
+      }
       for (const cell of cells) {
         if (store.isComplete(cell.key)) continue;
         if (!stopping.isWanted(cell)) {

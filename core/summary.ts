@@ -30,7 +30,7 @@ import {
 } from "./stats/mod.ts";
 import type { RunStore } from "./store/store.ts";
 import { type CurveInput, curveResult } from "./curve_results.ts";
-import { recordOf } from "./plan_models.ts";
+import { recordOf } from "./disagreement.ts";
 import { standingOf } from "./standing.ts";
 import { stoppingOf, wantedCells } from "./stopping.ts";
 import { armsOfModel } from "./unit_scores.ts";
@@ -64,7 +64,7 @@ export function summarise(plan: Plan, store: RunStore, run: Results["run"]): Res
     engine: plan.engine,
     matrix: plain(plan.matrix),
     statistics: { level: LEVEL, resamples: RESAMPLES, seed: plan.matrix.seed },
-    models: plan.models.map(recordOf),
+    models: plan.models.map((model) => recordOf(model, store)),
     benchmarks: plan.benchmarks.map((benchmark) => benchmark.record),
     treatments: treatmentRecords(plan, store, wanted),
     provenance: plan.provenance,

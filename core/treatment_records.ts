@@ -1,5 +1,5 @@
 /** What each treatment came to, for the results: the edits of its arms, and the units that it found. */
-import { recordOf } from "./plan_models.ts";
+import { recordOf } from "./disagreement.ts";
 import { loadGrowth } from "./growth.ts";
 import { canonicalJson } from "./hash.ts";
 import type { Unit } from "./model.ts";
@@ -74,7 +74,7 @@ export function treatmentRecords(
       );
       const opened = plan.models.flatMap(({ record: { label: model }, arms }) =>
         arms.filter(({ treatment, arm }) => treatment === name && counted.has(`${treatment}\n${arm}`))
-          .flatMap(({ opened }) => opened ? [{ model, opened: recordOf(opened) }] : [])
+          .flatMap(({ opened }) => opened ? [{ model, opened: recordOf(opened, store) }] : [])
       );
       return {
         name,

@@ -77,10 +77,11 @@ function infoOf({ weights, contextLength, coarse }: FakeParams): ModelInfo {
   };
 }
 
-/** 1 GB of weights, half as much where they are coarse, and 1 MB a token of gradients. */
+/** 1 GB of weights, half as much where they are coarse, with 0.1 MB a token beside them; 1 MB a token of gradients. */
 function memory({ coarse }: FakeParams, work: MemoryWork): readonly MemoryPart[] {
   return [
     { what: "weights", bytes: coarse ? 0.5e9 : 1e9 },
+    ...coarse && work.kind === "score" ? [{ what: "sums of slices", bytes: 1e5 * work.tokens }] : [],
     ...work.kind === "gradients"
       ? [{ what: "activations kept for gradients", bytes: 1e6 * work.tokens }]
       : [],

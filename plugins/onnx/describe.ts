@@ -10,6 +10,7 @@ import {
 } from "../../core/mod.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import { type Hyperparameters, shapeOf, unitsOf } from "./architectures/shape.ts";
+import { DEVICE_ARITHMETIC } from "./graph/lower/devices.ts";
 import type { Device } from "./session/door.ts";
 import { createTokenizer } from "./tokenizer.ts";
 import { ARITHMETIC, type Precision } from "./weights/slices.ts";
@@ -67,7 +68,7 @@ export function describe(
       // Products of packed weights and of unpacked ones round differently, by some 1e-6 of a logit, those of another device more.
       config: configHash(checkpoint, {
         ...(!packed && { packed }),
-        ...(device !== "cpu" && { device }),
+        ...(device !== "cpu" && { device, deviceArithmetic: DEVICE_ARITHMETIC }),
         ...(!isReference && { precision: `${precision} ${ARITHMETIC}` }),
       }),
     },

@@ -53,7 +53,7 @@ export function knownDisagreement(info: ModelInfo, { cacheDir }: Context): Disag
 }
 
 /** Whether the next opening holds float32's weights too. */
-export function isCompared(
+export function willCompare(
   info: ModelInfo,
   { precision = "float32" }: OnnxParams,
   context: Context,

@@ -46,9 +46,10 @@ export function memoryOf(model: MemoryOf, work: MemoryWork): readonly MemoryPart
         part("activations", work.tokens * (residual + WIDE.inner * mlp + slices)),
         part("logits at most", LOGITS * vocab * work.rows),
       ];
-      const reference = {
-        ...part("float32 weights to compare with, once", model.isCompared ? checkpoint.parameters : 0),
-      };
+      const reference = part(
+        "float32 weights to compare with, once",
+        model.isCompared ? checkpoint.parameters : 0,
+      );
       // One before the other.
       return reference.bytes > own.reduce((sum, { bytes }) => sum + bytes, 0) ? [reference] : own;
     }

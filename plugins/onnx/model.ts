@@ -22,7 +22,7 @@ import { feedsOf } from "./feeds.ts";
 import { foreignFile, inspectForeign } from "./foreign/checkpoint.ts";
 import { describeBox, openForeign } from "./foreign/model.ts";
 import { decodingOf, generate } from "./generate.ts";
-import { isCompared, knownDisagreement, sayDisagreement } from "./disagreement.ts";
+import { knownDisagreement, sayDisagreement, willCompare } from "./disagreement.ts";
 import { createEngine, drawGraph, type Engine, engineFor } from "./engine.ts";
 import { encode } from "./graph/encode.ts";
 import { createBuilder } from "./graph/graph.ts";
@@ -102,6 +102,7 @@ function inspected(checkpoint: CheckpointInfo, params: OnnxParams, context: Cont
     architecture: architectureOf(checkpoint),
     shape,
     params,
+    isCompared: willCompare(info, params, context),
   };
   const { precision = "float32" } = params;
   return {
@@ -110,7 +111,7 @@ function inspected(checkpoint: CheckpointInfo, params: OnnxParams, context: Cont
     units,
     can: capabilities(params),
     ready: () => tryDevice(sessionOf(params, context)),
-    memory: (work) => memoryOf({ ...of, isCompared: isCompared(info, params, context) }, work),
+    memory: (work) => memoryOf(of, work),
     ...(precision !== "float32" && { disagreement: () => knownDisagreement(info, context) }),
   };
 }

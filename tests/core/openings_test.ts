@@ -1,5 +1,6 @@
 /** Treatments that open the same model otherwise. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { disagreementSentences } from "../../core/disagreement.ts";
 import { limitations } from "../../core/report/limitations.ts";
 import { methodsText } from "../../core/report/methods.ts";
 import { reportMarkdown } from "../../core/report/markdown.ts";
@@ -59,6 +60,9 @@ Deno.test("a model that is opened otherwise is compared with itself, and its cel
     "fake-w (coarse) beside fine, on a text of 12 tokens: the most probable next token is the " +
     "same at 9 of 12 places, log-probabilities are 0.25 nats apart on average, 1.5 at most.";
   for (const text of [reportMarkdown(results), methods]) assertStringIncludes(text, sentence);
+  // It is kept with the outcomes: nobody has to measure it again.
+  const elsewhere = await plan({ matrix: { treatments: [COARSE, MUTED] }, log: newLog() });
+  assertEquals(summarise(elsewhere, store, UNUSED), results);
 });
 
 Deno.test("planRun() refuses an opening that is another model, one that changes nothing, and unknown params", async () => {
@@ -100,6 +104,16 @@ Deno.test("a model that is opened otherwise once more is not opened where its ce
   await run(again, { store, context: testContext() });
   // For the muted alone.
   assertEquals(log.opened.length, 1);
+});
+
+Deno.test("a model that was not compared with itself in its reference way is named in reports", async () => {
+  const planned = await plan({
+    matrix: { models: [{ use: "fake" }, { use: "fake", params: { coarse: true } }], treatments: [] },
+  });
+  const models = planned.models.map(({ record }) => record);
+  assertEquals(disagreementSentences({ models, treatments: [] }), [
+    "fake-w (coarse) was not compared with itself in its reference way.",
+  ]);
 });
 
 Deno.test("run() finds what this machine lacks for an opening before it computes anything", async () => {

@@ -139,7 +139,7 @@ async function measure(path: string, shape: RandomShape): Promise<void> {
   }
   const python = Deno.env.get("PLUMBLINE_PYTHON");
   if (python === undefined) return console.log("\nleft out: PyTorch, PLUMBLINE_PYTHON is not set");
-  const samplesFile = await Deno.makeTempFile();
+  const samplesFile = `${path}/samples.json`;
   await Deno.writeTextFile(samplesFile, JSON.stringify(samples));
   for (const dtype of options.dtypes.split(",").filter(Boolean)) {
     for (const what of ["forward", "gradients"] as const) {
@@ -164,14 +164,14 @@ async function measure(path: string, shape: RandomShape): Promise<void> {
       );
     }
   }
-  await Deno.remove(samplesFile);
 }
 
 for (const name of options.shapes.split(",")) {
   const shape = SHAPES[name];
   if (!shape) throw new Error(`Cannot measure ${name}: wanted one of ${Object.keys(SHAPES).join(", ")}`);
+  await using opened = new AsyncDisposableStack();
   const path = await Deno.makeTempDir();
+  opened.defer(() => Deno.remove(path, { recursive: true }));
   writeRandomModel(path, shape);
   await measure(path, shape);
-  await Deno.remove(path, { recursive: true });
 }

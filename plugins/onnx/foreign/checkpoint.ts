@@ -1,6 +1,6 @@
 /** Another program's export as a checkpoint: config.json and tokenizer.json from its folder, weights from the graph, where they are found. */
 import { basename, dirname, join } from "node:path";
-import { type Context, UserError } from "../../../core/mod.ts";
+import { canonicalJson, type Context, sha256, UserError } from "../../../core/mod.ts";
 import type { Architecture } from "../architectures/architecture.ts";
 import { findArchitecture } from "../architectures/mod.ts";
 import { rotariesOf } from "../architectures/rope.ts";
@@ -13,6 +13,7 @@ import { arrange } from "../weights/layout.ts";
 import type { Checkpoint, CheckpointInfo, TokenizerSource } from "../weights/types.ts";
 import { widen } from "../weights/widen.ts";
 import { filesOf, type ForeignGraph, readForeign } from "./graph.ts";
+import { checkHalves, isHalf } from "./half.ts";
 import { findWeights } from "./weights.ts";
 
 /** An export, inspected: the graph as a black box, and its weights as a family's, or why they are not. */
@@ -61,7 +62,9 @@ export function foreignFile(path: string): string | undefined {
 
 /** @throws {UserError} as readForeign(), and for a folder without config.json or tokenizer.json. */
 export async function inspectForeign(path: string, context: Context): Promise<Foreign> {
-  const graph = readForeign(path), folder = folderOf(path), at = (name: string) => join(folder, name);
+  const graph = readForeign(path);
+  if (isHalf(graph)) checkHalves(graph);
+  const folder = folderOf(path), at = (name: string) => join(folder, name);
   const fields = parseObject(readText(at("config.json")), at("config.json"));
   const generation = parseObject(
     readTextIfAny(at("generation_config.json")) ?? "{}",
@@ -149,5 +152,9 @@ export async function openWhite(
   { info, sources }: Exclude<Foreign["white"], { readonly missing: string }>,
   context: Context,
 ): Promise<Checkpoint> {
-  return { ...info, tensors: tensorsOf(await widen(sources, info, context)) };
+  // Where each weight lies in a file is found out, and may be found otherwise by another version of this program.
+  const files = [...new Set(sources.map(({ file }) => file))];
+  const places = canonicalJson(sources.map(({ file, ...rest }) => ({ ...rest, file: files.indexOf(file) })));
+  const weightsHash = sha256(`${info.weightsHash} ${places}`);
+  return { ...info, tensors: tensorsOf(await widen(sources, { ...info, weightsHash }, context)) };
 }

@@ -169,17 +169,19 @@ function aliases(nodes: readonly NodeProto[]) {
   };
 }
 
-/** Whether whole numbers are a text's tokens, but for their shape and type. */
+/** Whether a value is made of a text's tokens, and not only of how many there are. */
 function tokensIn(nodes: readonly NodeProto[]) {
-  const from = new Map(
-    nodes.filter(({ opType }) =>
-      ["Cast", "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze"].includes(opType)
-    ).map((node) => [node.output[0]!, node]),
-  );
+  const from = new Map(nodes.flatMap((node) => node.output.map((output) => [output, node] as const)));
   return (value: string): boolean => {
-    let name = value;
-    for (let node = from.get(name); node; node = from.get(name)) name = node.input[0]!;
-    return name === "input_ids";
+    const seen = new Set<string>(), left = [value];
+    for (let name = left.pop(); name !== undefined; name = left.pop()) {
+      if (name === "input_ids") return true;
+      const node = from.get(name);
+      if (seen.has(name) || !node || node.opType === "Shape" || node.opType === "Size") continue;
+      seen.add(name);
+      left.push(...node.input);
+    }
+    return false;
   };
 }
 

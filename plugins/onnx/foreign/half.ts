@@ -18,21 +18,45 @@ const { FLOAT, FLOAT16 } = TensorProto_DataType;
 /** Protobuf's own bound. */
 const LARGEST = 2 ** 31 - 1;
 
-/** Whether any number of a graph is a half. */
-export function isHalf({ model, inputs }: Pick<ForeignGraph, "model" | "inputs">): boolean {
-  const isOne = ({ dataType }: TensorProto) => dataType === FLOAT16;
-  return inputs.some(({ type }) => type === FLOAT16) || model.graph!.initializer.some(isOne) ||
-    model.graph!.node.some(({ attribute }) => attribute.some(({ t }) => t !== undefined && isOne(t)));
+/** Whether any value of a graph is a half. */
+export function isHalf(
+  { model, inputs, outputs }: Pick<ForeignGraph, "model" | "inputs" | "outputs">,
+): boolean {
+  const { initializer, node } = model.graph!;
+  return [...inputs, ...outputs].some(({ type }) => type === FLOAT16) || initializer.some(holdsHalves) ||
+    node.some(({ attribute }) =>
+      attribute.some((each) => (each.t !== undefined && holdsHalves(each.t)) || namesHalves(each))
+    );
 }
 
-/** @throws {UserError} where that is over 2 GB, which a graph with its numbers inside cannot be. */
+const holdsHalves = ({ dataType }: TensorProto) => dataType === FLOAT16;
+/** Of Cast, and of what draws numbers. */
+const namesHalves = ({ name, i }: AttributeProto) =>
+  (name === "to" || name === "dtype") && Number(i) === FLOAT16;
+
+/** @throws {UserError} where a graph cannot be widened: over 2 GB, which its numbers inside would be, or with halves in unusual places. */
+export function checkHalves({ path, model }: Pick<ForeignGraph, "path" | "model">): void {
+  const { initializer, node, sparseInitializer } = model.graph!,
+    attributes = node.flatMap(({ attribute }) => attribute);
+  const fail = (state: string) => new UserError(`Cannot open ${path}: ${state}, wanted a float32 export`);
+  if (sparseInitializer.length > 0 || attributes.some(({ sparseTensor }) => sparseTensor)) {
+    throw fail("it holds float16 numbers and sparse ones");
+  }
+  if (attributes.some(({ t }) => t?.dataLocation === TensorProto_DataLocation.EXTERNAL)) {
+    throw fail("it holds float16 numbers, and a node's own lie in another file");
+  }
+  const bytes = initializer.reduce(
+    (sum, tensor) =>
+      sum +
+      (holdsHalves(tensor) ? 4 * Number(tensor.dims.reduce((a, b) => a * b, 1n)) : tensor.rawData.length),
+    0,
+  );
+  if (bytes > LARGEST) throw fail("its float16 numbers are over 2 GB in float32");
+}
+
+/** @param graph that passed checkHalves() */
 export function widened({ path, model }: Pick<ForeignGraph, "path" | "model">): ModelProto {
   const { initializer, node, input, output } = model.graph!;
-  const numbers = initializer.filter(({ dataType }) => dataType === FLOAT16)
-    .reduce((sum, { dims }) => sum + Number(dims.reduce((a, b) => a * b, 1n)), 0);
-  if (4 * numbers > LARGEST) {
-    throw new UserError(`Cannot open ${path}: its halves are over 2 GB in float32, wanted a float32 export`);
-  }
   const port = (value: typeof input[number]) => {
     const tensor = value.type?.value;
     return tensor?.case !== "tensorType" || tensor.value.elemType !== FLOAT16 ? value : {
@@ -47,7 +71,7 @@ export function widened({ path, model }: Pick<ForeignGraph, "path" | "model">): 
       initializer: initializer.map((tensor) => tensorOf(tensor, path)),
       node: node.map((each) => ({
         ...each,
-        attribute: each.attribute.map((attribute) => attributeOf(attribute, each.opType, path)),
+        attribute: each.attribute.map((attribute) => attributeOf(attribute, path)),
       })),
       input: input.map(port),
       output: output.map(port),
@@ -57,18 +81,13 @@ export function widened({ path, model }: Pick<ForeignGraph, "path" | "model">): 
   };
 }
 
-/** Attributes that name a type. */
-const TYPES: Readonly<Record<string, string>> = { Cast: "to", RandomNormal: "dtype", EyeLike: "dtype" };
-
-function attributeOf(attribute: AttributeProto, op: string, path: string): AttributeProto {
+function attributeOf(attribute: AttributeProto, path: string): AttributeProto {
   if (attribute.t) return { ...attribute, t: tensorOf(attribute.t, path) };
-  return attribute.name === TYPES[op] && Number(attribute.i) === FLOAT16
-    ? { ...attribute, i: BigInt(FLOAT) }
-    : attribute;
+  return namesHalves(attribute) ? { ...attribute, i: BigInt(FLOAT) } : attribute;
 }
 
 function tensorOf(tensor: TensorProto, path: string): TensorProto {
-  if (tensor.dataType !== FLOAT16) return tensor;
+  if (!holdsHalves(tensor)) return tensor;
   const halves = bytesOf(tensor, path), out = new Float32Array(halves.length / 2);
   CODECS["F16"]!.decode(halves, out);
   return {
@@ -89,7 +108,11 @@ function bytesOf({ rawData, int32Data, externalData, dataLocation }: TensorProto
     using from = Deno.openSync(file);
     from.seekSync(offset, Deno.SeekMode.Start);
     const bytes = new Uint8Array(Number(entry("length") ?? Deno.statSync(file).size - offset));
-    for (let done = 0; done < bytes.length;) done += from.readSync(bytes.subarray(done))!;
+    for (let done = 0; done < bytes.length;) {
+      const count = from.readSync(bytes.subarray(done));
+      if (count === null) throw new UserError(`Cannot read ${file}: it ends too early, wanted a whole file`);
+      done += count;
+    }
     return bytes;
   }
   return rawData.length > 0 ? Uint8Array.from(rawData) : new Uint8Array(Uint16Array.from(int32Data).buffer);

@@ -43,7 +43,11 @@ export function describeBox({ path, graph, modelType, weightsHash, tokenizer: so
       weights: weightsHash,
       tokenizer: hash,
       chatTemplate: chatTemplateHash,
-      config: sha256(canonicalJson({ blackBox: modelType, context })),
+      config: sha256(canonicalJson({
+        blackBox: modelType,
+        context,
+        ...(isHalf(graph) && { computed: "float32" }),
+      })),
     },
   };
   const units: Model["units"] = (tap) => {

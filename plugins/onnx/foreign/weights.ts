@@ -3,7 +3,7 @@
  *
  * What a family computes has an order: a layer's norms, products and sums follow one another, and those of equal shape are told apart by it. So
  * parameters are put into classes (what reads them, and their sizes), and the n-th of a class is the n-th that the family has of it. A class with
- * more or fewer than the family has is not guessed at. Whether what was found is the model is then proved (proof.ts).
+ * more or fewer than the family has is not guessed at. Whether what was found is the model is then proved (model.ts).
  */
 import type { Architecture } from "../architectures/architecture.ts";
 import type { Hyperparameters, ProjectionSite } from "../architectures/shape.ts";

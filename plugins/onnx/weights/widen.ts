@@ -5,7 +5,7 @@
  * whole; a lock keeps two processes from writing it at once.
  */
 import { join } from "node:path";
-import { canonicalJson, type Context, sha256, UserError } from "../../../core/mod.ts";
+import { type Context, sha256, UserError } from "../../../core/mod.ts";
 import { CODECS } from "./dequantize.ts";
 import { CHUNK_BYTES, exists, openFile, type SourceFile, yieldTo } from "./file.ts";
 import type { SourceTensor } from "./gguf_names.ts";
@@ -42,7 +42,7 @@ export async function widen(
 ): Promise<readonly StoredTensor[]> {
   const folder = join(context.cacheDir, "weights"), { weightsHash, precision } = widening;
   const version = precision ? `${CONVERTER_VERSION} ${precision} ${ARITHMETIC}` : `${CONVERTER_VERSION}`;
-  const path = join(folder, `${sha256(`${weightsHash} ${version} ${placesOf(given)}`)}.safetensors`);
+  const path = join(folder, `${sha256(`${weightsHash} ${version}`)}.safetensors`);
   const sources = given.map((source) => writtenOf(source, widening));
   const found = readWidened(path, sources);
   if (found) return found;
@@ -57,13 +57,6 @@ export async function widen(
     const wanted = `wanted ${megabytes(widenedBytes(sources))} in the cache`;
     throw new UserError(`Cannot widen weights into ${folder}: ${state}, ${wanted}`, { cause });
   }
-}
-
-/** Where each tensor is taken from: which of a file's numbers are which weight is found out for some files, and may be found otherwise. */
-function placesOf(sources: readonly SourceTensor[]): string {
-  // By what is in them the files are known already.
-  const files = [...new Set(sources.map(({ file }) => file))];
-  return canonicalJson(sources.map(({ file, ...rest }) => ({ ...rest, file: files.indexOf(file) })));
 }
 
 function writtenOf(source: SourceTensor, { sliced, precision }: Widening): Written {

@@ -214,8 +214,9 @@ Deno.test("forecast() counts what a model holds that is opened otherwise beside 
   const treatments = [{ name: "coarse", steps: [{ open: { coarse: true } }] }];
   const planned = await plan({ matrix: { treatments } });
   assertEquals(only(planned, createMemoryStore()).memoryMb, {
-    value: 1850,
-    source: "estimated: weights 1.00 GB, beside it weights 500 MB, the process itself 350 MB",
+    value: 2055,
+    source:
+      "estimated: weights 1.00 GB, beside it weights 500 MB, beside it sums of slices 205 MB, the process itself 350 MB",
   });
 });
 

@@ -14,7 +14,7 @@ import {
 import { type Model, type Observation, type ScoreRequest, type Tap, UserError } from "../../../core/mod.ts";
 import { createRandom } from "../../../core/random.ts";
 import { openBlackBox } from "../../../plugins/onnx/foreign/black_box.ts";
-import { inspectForeign } from "../../../plugins/onnx/foreign/checkpoint.ts";
+import { inspectForeign, openWhite } from "../../../plugins/onnx/foreign/checkpoint.ts";
 import { backend } from "../../../plugins/onnx/model.ts";
 import { testContext } from "../../support.ts";
 import { assertNear, folder, goldenOf, requestOf, type Stored, tapsEdited } from "./gradients_golden.ts";
@@ -192,21 +192,91 @@ Deno.test("an export in float16 is computed in float32: as a family's where its 
   }
 });
 
+Deno.test("halves are refused in one line where they cannot be widened, when the file is looked at", async () => {
+  const refused = (graph: (model: ModelProto) => void, state: string) =>
+    inCopy("biased", {
+      graph: (model, place) => {
+        halve(model, place);
+        graph(model);
+      },
+    }, async (place) => {
+      await assertRejects(() => backend.inspect({ path: place }, testContext()), UserError, state);
+    });
+  const where = { key: "location", value: "halves.bin", $typeName: "onnx.StringStringEntryProto" } as const;
+  await refused(({ graph }) => {
+    const own = graph!.node.flatMap(({ attribute }) => attribute.flatMap(({ t }) => t ?? []))[0]!;
+    Object.assign(own, { externalData: [where], dataLocation: TensorProto_DataLocation.EXTERNAL });
+  }, "it holds float16 numbers, and a node's own lie in another file, wanted a float32 export");
+  await refused(({ graph }) => {
+    const table = graph!.initializer[0]!;
+    graph!.sparseInitializer = [{
+      $typeName: "onnx.SparseTensorProto",
+      values: table,
+      indices: table,
+      dims: [],
+    }];
+  }, "it holds float16 numbers and sparse ones, wanted a float32 export");
+  await refused(({ graph }) => {
+    // What it says that it holds is enough.
+    graph!.initializer.find(({ dims }) => dims.length === 2)!.dims = [2n ** 20n, 2n ** 10n];
+  }, "its float16 numbers are over 2 GB in float32, wanted a float32 export");
+});
+
 Deno.test("a table of positions is told from one of tokens by what chooses its rows", async () => {
-  const places = (model: ModelProto) => {
+  const later = (model: ModelProto) => {
     const { node } = model.graph!,
-      at = node.findIndex(({ input }) => input.includes("transformer.wpe.weight"));
-    const [moved] = node.splice(at, 1);
-    // What it needs comes before the first layer; that of tokens is put after it.
-    const tokens = node.findIndex(({ input }) => input.includes("transformer.wte.weight"));
-    const [later] = node.splice(tokens, 1);
-    node.splice(at - 1, 0, moved!, later!);
+      at = node.findIndex(({ input }) => input.includes("transformer.wte.weight"));
+    const [tokens] = node.splice(at, 1);
+    const places = node.findIndex(({ input }) => input.includes("transformer.wpe.weight"));
+    node.splice(places + 1, 0, tokens!);
   };
-  await inCopy("gpt2", { graph: places }, async (place) => {
-    const { model, said } = await openLogged(place);
-    await using _ = model;
-    assert(said.includes("opens as gpt2"), said);
-  });
+  /** Ids that are guarded before they choose. */
+  const guarded = (model: ModelProto) => {
+    const { node, initializer } = model.graph!, from = initializer.find(({ dataType }) => dataType === 7);
+    const table = node.find(({ input }) => input.includes("transformer.wte.weight"))!;
+    const zero = {
+      ...(from ?? initializer[0]!),
+      name: "zero",
+      dims: [],
+      dataType: 7,
+      rawData: new Uint8Array(8),
+    };
+    initializer.push(zero);
+    const guard = create(NodeProtoSchema, {
+      opType: "Max",
+      input: [table.input[1]!, "zero"],
+      output: ["guarded"],
+    });
+    table.input[1] = "guarded";
+    node.splice(node.indexOf(table), 0, guard);
+  };
+  for (const graph of [later, guarded]) {
+    await inCopy("gpt2", { graph }, async (place) => {
+      const { model, said } = await openLogged(place);
+      await using _ = model;
+      assert(said.includes("opens as gpt2"), `${graph.name}: ${said}`);
+    });
+  }
+});
+
+Deno.test("weights that are found elsewhere in a file are not those that the cache has of it", async () => {
+  const context = testContext({ cacheDir: await Deno.makeTempDir() });
+  const { white } = await inspectForeign(join(exported("gpt2"), "model.onnx"), context);
+  assert(white.missing === undefined);
+  const names = ["transformer.h.0.ln_1.weight", "transformer.h.0.ln_2.weight"];
+  const [one, two] = names.map((name) => white.sources.find((source) => source.name === name)!);
+  const read = async (sources: typeof white.sources) => {
+    const { file, offset, length } = (await openWhite({ ...white, sources }, context)).tensors.get(
+      names[0]!,
+    )!;
+    return Deno.readFileSync(file).slice(offset, offset + length);
+  };
+  const swapped = white.sources.map((source) =>
+    source === one ? { ...two!, name: one.name } : source === two ? { ...one!, name: two.name } : source
+  );
+  const before = await read(white.sources);
+  assert((await read(swapped)).some((byte, i) => byte !== before[i]));
+  await Deno.remove(context.cacheDir, { recursive: true });
 });
 
 async function scored(model: Model, requests: readonly ScoreRequest[]) {

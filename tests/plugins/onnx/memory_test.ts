@@ -9,6 +9,7 @@ import { FABLES, open } from "./open.ts";
 
 async function weights(params: Omit<OnnxParams, "path">, work: MemoryWork["kind"], path = FABLES) {
   const { memory, info } = await backend.inspect({ path, ...params }, testContext());
+
   const asked = {
     score: { rows: 1 },
     gradients: {},
@@ -16,7 +17,7 @@ async function weights(params: Omit<OnnxParams, "path">, work: MemoryWork["kind"
     train: { parameters: TRAINED[0]! },
   };
   const parts = memory!({ kind: work, tokens: 100, ...asked[work] } as MemoryWork);
-  return { info, parts, weights: parts[0]!.bytes };
+  return { info, parts, weights: parts.find(({ what }) => /^(float32 )?weights/.test(what))?.bytes };
 }
 
 const TRAINED: readonly Trained[] = [
@@ -39,6 +40,22 @@ Deno.test("memory() counts weights once, and twice where packed ones go back too
   assertEquals((await weights(split, "gradients")).weights, 4 * sliced + 8 * rest);
   assertEquals((await weights({ ...split, packed: false }, "gradients")).weights, 2 * sliced + 4 * rest);
   assertEquals((await weights(int8, "write")).weights, sliced + 4 * rest);
+});
+
+Deno.test("memory() of slices counts float32's weights in their place until an opening has compared them", async () => {
+  const cacheDir = await Deno.makeTempDir(), context = testContext({ cacheDir });
+  const whats = async (tokens: number, precision: "split" | "float32" = "split") => {
+    const { memory } = await backend.inspect({ path: FABLES, precision }, context);
+    return memory!({ kind: "score", tokens, rows: 1 }).map(({ what }) => what);
+  };
+  const own = ["weights in split", "activations", "logits at most"];
+  assertEquals(await whats(1), ["float32 weights to compare with, once"]);
+  // What scores more than those weights holds more itself.
+  assertEquals(await whats(1000), own);
+  assertEquals(await whats(1, "float32"), ["float32 weights", ...own.slice(1)]);
+  await using _ = await backend.open({ path: FABLES, precision: "split" }, { taps: [] }, context);
+  assertEquals(await whats(1), own);
+  await Deno.remove(cacheDir, { recursive: true });
 });
 
 for (const name of ["gqa", "gpt2", "gemma3"]) {

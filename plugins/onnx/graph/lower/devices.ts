@@ -3,6 +3,9 @@ import type { Node, Value } from "../graph.ts";
 import { float, int } from "../ops/op.ts";
 import type { Drawer } from "./draw.ts";
 
+/** Raised whenever another device than the CPU would give other bits for the same graph: part of the keys of all that is computed there. */
+export const DEVICE_ARITHMETIC = 2;
+
 /**
  * FusedMatMul where the device has no kernel for it and the runtime would take every product to the CPU and back (WebGPU, onnxruntime-node 1.30):
  * a MatMul of what is turned before it, by a matrix a Gemm, which turns what it reads itself.
@@ -26,7 +29,8 @@ export function drawProduct(drawer: Drawer, { name, inputs, outputs, attributes 
     const product = draw("Gemm", at("product"), [rows, b.name], { alpha, transB: 1n });
     const before = draw("Shape", at("before"), [a.name], { end: -1n });
     const sizes = draw("Concat", at("sizes"), [before, ints(columns)], { axis: 0n });
-    draw("Reshape", output!.name, [product, sizes]);
+    // No rows are none, and not as many as there.
+    draw("Reshape", output!.name, [product, sizes], { allowzero: 1n });
     return;
   }
   const turned = (value: Value, turn: number, part: string) => {
@@ -45,8 +49,11 @@ export function drawZeros({ draw, number }: Drawer, { inputs: [sizes], outputs: 
 }
 
 /** RMSNorm of simple ops: the second output of the runtime's own, the factor that gradients are made of, is wrong on WebGPU (onnxruntime-node
- * 1.30). */
-export function drawNorm({ draw, number, ints }: Drawer, { name, inputs, outputs, attributes }: Node): void {
+ * 1.30), and was not tried on CUDA, where simple ops are right. */
+export function drawPlainNorm(
+  { draw, number, ints }: Drawer,
+  { name, inputs, outputs, attributes }: Node,
+): void {
   const [x, gain] = inputs as readonly [Value, Value], [normed, factor] = outputs;
   const at = (part: string) => `${name}.lowered.${part}`, columns = x.shape.at(-1) as number;
   const squares = draw("ReduceSum", at("squares"), [draw("Mul", at("squared"), [x.name, x.name]), ints(-1)]);

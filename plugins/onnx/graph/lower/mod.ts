@@ -3,7 +3,7 @@ import type { Device } from "../../session/door.ts";
 import type { Graph, Node } from "../graph.ts";
 import { OPS } from "../ops/mod.ts";
 import { createDrawer, type RuntimeNode, type RuntimeTable } from "./draw.ts";
-import { drawNorm, drawProduct, drawZeros } from "./devices.ts";
+import { drawPlainNorm, drawProduct, drawZeros } from "./devices.ts";
 import { createSlicer } from "./sliced.ts";
 
 export type { RuntimeNode, RuntimeTable };
@@ -19,7 +19,7 @@ export function lower({ nodes }: Pick<Graph, "nodes">, device: Device): {
     else if (node.op === "SlicedSteps") slicer.steps(node);
     else if (node.op === "FusedMatMul" && device === "webgpu") drawProduct(drawer, node);
     else if (node.op === "ConstantOfShape" && device === "webgpu") drawZeros(drawer, node);
-    else if (node.op === "SimplifiedLayerNormalization" && device !== "cpu") drawNorm(drawer, node);
+    else if (node.op === "SimplifiedLayerNormalization" && device !== "cpu") drawPlainNorm(drawer, node);
     else drawer.nodes.push(asIs(node));
   }
   return { nodes: drawer.nodes, tables: [...drawer.tables.values()] };

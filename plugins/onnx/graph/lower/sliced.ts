@@ -38,7 +38,7 @@ export function createSlicer({ draw, table, number, ints }: Drawer) {
     const top = draw("Max", `${at}.top`, [
       draw("ReduceMax", `${at}.most`, over),
       draw("Neg", `${at}.least.negative`, [draw("ReduceMin", `${at}.least`, over)]),
-      // Never the largest, but no number where one of the row is none: a maximum along a row passes over that, and so does rounding.
+      // No more than the largest, and no number where one of the row is none: a maximum along a row passes over that, and so does rounding.
       draw("ReduceMean", `${at}.mean`, over),
       number(1e-30),
     ]);

@@ -1,4 +1,4 @@
-/** Products of float32 rows by weights that are held as int8 slices (weights/slices.ts). The runtime has no such ops: lower.ts draws them with its own. */
+/** Products of float32 rows by weights that are held as int8 slices (weights/slices.ts). The runtime has no such ops: lower/sliced.ts draws them with its own. */
 import { INPUT_RESIDUE, INPUT_STEPS, WEIGHT_RESIDUE } from "../../weights/slices.ts";
 import type { Value } from "../graph.ts";
 import type { OpName } from "./names.ts";

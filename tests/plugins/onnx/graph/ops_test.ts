@@ -12,6 +12,7 @@ import {
 import { interpret } from "../../../../plugins/onnx/graph/interpret.ts";
 import { type OpName, OPS } from "../../../../plugins/onnx/graph/ops/mod.ts";
 import { size, type Tensor } from "../../../../plugins/onnx/graph/ops/op.ts";
+import { DEVICES } from "../../../../plugins/onnx/session/door.ts";
 import { openSession } from "../../../../plugins/onnx/session/session.ts";
 import { assertClose, assertGradient, createTensors, feed, type Given } from "./differences.ts";
 
@@ -266,29 +267,36 @@ for (const op of Object.keys(OPS).filter((name) => !SLICED.includes(name)) as Op
   }
 }
 
-Deno.test("evaluate() and vjp() match ONNX Runtime for every case", async () => {
-  const b = createBuilder(), feeds: Given = {}, ports: Value[] = [];
-  for (const { each, place } of PLACES) {
-    const drawn = draw(b, each, place), wanted = drawn.differentiated;
-    if (wanted.length > 0 && !NO_GRADIENT.includes(each.op)) {
-      const given = seeds(b, drawn, interpret(b.finish(), { ...feeds, ...drawn.given }));
-      for (const slope of gradient(b, { seeds: given, wanted }).values()) b.output(slope);
-      ports.push(...given.map(({ cotangent }) => cotangent));
+// Devices differ in what the runtime's nodes are, all of which the CPU has as well.
+for (const device of DEVICES) {
+  Deno.test(`evaluate() and vjp() match ONNX Runtime for every case, drawn for ${device}`, async () => {
+    const b = createBuilder(), feeds: Given = {}, ports: Value[] = [];
+    for (const { each, place } of PLACES) {
+      const drawn = draw(b, each, place), wanted = drawn.differentiated;
+      if (wanted.length > 0 && !NO_GRADIENT.includes(each.op)) {
+        const given = seeds(b, drawn, interpret(b.finish(), { ...feeds, ...drawn.given }));
+        for (const slope of gradient(b, { seeds: given, wanted }).values()) b.output(slope);
+        ports.push(...given.map(({ cotangent }) => cotangent));
+      }
+      Object.assign(feeds, drawn.given);
+      ports.push(...drawn.inputs.filter(({ name }) => name in feeds));
     }
-    Object.assign(feeds, drawn.given);
-    ports.push(...drawn.inputs.filter(({ name }) => name in feeds));
-  }
-  const graph = b.finish(), values = interpret(graph, feeds);
-  await using session = await openSession(encode(graph), { threads: 1, packed: false });
-  const { outputs } = await session.run({
-    feeds: Object.fromEntries(ports.map(({ name, dtype }) => [name, feed(feeds[name]!, dtype)])),
-    fetch: graph.outputs.map(({ name }) => name),
+    const graph = b.finish(), values = interpret(graph, feeds);
+    await using session = await openSession(encode(graph, device), { threads: 1, packed: false });
+    const { outputs } = await session.run({
+      feeds: Object.fromEntries(ports.map(({ name, dtype }) => [name, feed(feeds[name]!, dtype)])),
+      fetch: graph.outputs.map(({ name }) => name),
+    });
+    for (const { name, dtype } of graph.outputs) {
+      assertEquals(
+        outputs[name]!.data instanceof Float32Array ? "float32" : "int64",
+        dtype,
+        `type of ${name}`,
+      );
+      assertClose(outputs[name]!, values.get(name)!, { tolerance: FLOAT32, at: name });
+    }
   });
-  for (const { name, dtype } of graph.outputs) {
-    assertEquals(outputs[name]!.data instanceof Float32Array ? "float32" : "int64", dtype, `type of ${name}`);
-    assertClose(outputs[name]!, values.get(name)!, { tolerance: FLOAT32, at: name });
-  }
-});
+}
 
 Deno.test("infer() names the place where shapes do not fit", () => {
   const refused = (op: OpName, shapes: readonly Shape[]) => {

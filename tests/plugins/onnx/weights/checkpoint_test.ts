@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { type Context, UserError } from "../../../../core/mod.ts";
 import { inspectCheckpoint, openCheckpoint } from "../../../../plugins/onnx/weights/checkpoint.ts";
 import type { TensorRef } from "../../../../plugins/onnx/weights/types.ts";
-import { widen } from "../../../../plugins/onnx/weights/widen.ts";
 import { needs, REAL_MODEL, SHARED, testContext } from "../../../support.ts";
 import { readGolden } from "./golden.ts";
 import { float32s, gguf, type GgufSpec, safetensors } from "./make.ts";
@@ -365,30 +364,3 @@ function uint16s(bits: readonly number[]): Uint8Array {
 function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
-
-Deno.test("widen() keeps apart what is taken from other places of the same file", async () => {
-  using place = createPlace();
-  const half = (name: string, number: number) => ({
-    name,
-    shape: [1],
-    dtype: "F16",
-    bytes: uint16s([number]),
-  });
-  place.write({ "model.safetensors": safetensors([half("one", 0x3c00), half("two", 0x4000)]) });
-  const file = Deno.realPathSync(join(place.model, "model.safetensors")),
-    { length } = Deno.readFileSync(file);
-  const read = async (one: number, two: number) => {
-    const sources = [["one", one], ["two", two]].map(([name, back]) => ({
-      name: name as string,
-      type: "F16",
-      shape: [1],
-      file,
-      offset: length - (back as number),
-      length: 2,
-    }));
-    const widened = await widen(sources, { weightsHash: "same" }, place.context);
-    return widened.flatMap((tensor) => values(tensor));
-  };
-  const [[first], [last]] = [await read(2, 4), await read(4, 2)];
-  assertEquals([first, last].toSorted(), [1, 2]);
-});
