@@ -2,7 +2,7 @@
  * What the precisions `split` and `int8` give up and gain beside float32.
  *
  *   products   products by weights, 128 and 1,024 rows, at widths of 2048 and 4096
- *   models     decoders with random weights at those widths, 8 texts of 128 tokens: forward; and with gradients at five sites
+ *   models     decoders with random weights at those widths, 8 texts of 128 tokens: forward, also of one text; and with gradients at five sites
  *   choices    SmolLM2 on real items: how many of the answers chosen are float32's
  *   units      the units that come first by CULNIG's sum: how many of the first 1 % are float32's
  *
@@ -149,6 +149,7 @@ async function models(): Promise<void> {
     const ids = (row: number) => Array.from({ length: 128 }, (_, i) => (row * 131 + i * 17) % shape.vocab);
     const requests = Array.from({ length: 8 }, (_, row) => ({ prompt: ids(row), continuations: [[5], [6]] }));
     const forward = (model: Model) => () => Array.fromAsync(model.score(requests));
+    const alone = (model: Model) => () => Array.fromAsync(model.score(requests.slice(0, 1)));
     const observe = Array.from(
       { length: shape.layers },
       (_, layer) =>
@@ -164,18 +165,24 @@ async function models(): Promise<void> {
         observe,
         tokenBudget: 1024,
       });
-    for (const [what, work] of [["forward", forward], ["with gradients", backward]] as const) {
+    for (
+      const [what, work, texts] of [
+        ["forward", forward, 8],
+        ["forward", alone, 1],
+        ["with gradients", backward, 8],
+      ] as const
+    ) {
       const { ratios, times } = await alternate({
         float32: work(sides.float32),
         split: work(sides.split),
         int8: work(sides.int8),
       });
-      const rate = (precision: Precision) => (1024_000 / median(times[precision])).toFixed(0);
+      const rate = (precision: Precision) => (texts * 128_000 / median(times[precision])).toFixed(0);
       const wanted = what === "forward"
         ? `, ${verdict(median(ratios("split")) >= WANTED.rate, `${WANTED.rate}`)}`
         : "";
       console.log(
-        `${shape.layers} layers of width ${width}, 8 x 128 tokens, ${what}: float32 ${
+        `${shape.layers} layers of width ${width}, ${texts} x 128 tokens, ${what}: float32 ${
           rate("float32")
         } tok/s; split ${rate("split")}, ${shown(ratios("split"))}${wanted}; int8 ${rate("int8")}, ${
           shown(ratios("int8"))
