@@ -8,12 +8,10 @@ import { ModelProtoSchema, TensorProto_DataLocation, TensorProto_DataType } from
 import { dirname, join } from "node:path";
 import { UserError } from "../../../core/mod.ts";
 import { openSession, type SessionOptions } from "../session/session.ts";
-import type { TensorData } from "../session/door.ts";
+import { isPast, presentName, type TensorData } from "../session/door.ts";
 import type { Foreign } from "./checkpoint.ts";
 import type { ForeignGraph, Port } from "./graph.ts";
 import { isHalf, widened } from "./half.ts";
-
-const PAST = /^past_key_values\.|^past\./;
 
 /** Logits of texts. */
 export interface BlackBox extends AsyncDisposable {
@@ -35,7 +33,7 @@ export function checkPorts({ path, inputs, outputs }: ForeignGraph): { readonly 
   const fail = (state: string, wanted: string) =>
     new UserError(`Cannot open ${path}: ${state}, wanted ${wanted}`);
   const odd = inputs.find(({ name }) =>
-    !["input_ids", "attention_mask", "position_ids"].includes(name) && !PAST.test(name)
+    !["input_ids", "attention_mask", "position_ids"].includes(name) && !isPast(name)
   );
   if (odd) {
     throw fail(
@@ -48,7 +46,7 @@ export function checkPorts({ path, inputs, outputs }: ForeignGraph): { readonly 
   }
   const isFloat = (port: Port) =>
     port.type === TensorProto_DataType.FLOAT || port.type === TensorProto_DataType.FLOAT16;
-  const other = inputs.find((port) => PAST.test(port.name) && !isFloat(port));
+  const other = inputs.find((port) => isPast(port.name) && !isFloat(port));
   if (other) throw fail(`its input ${other.name} is neither float32 nor float16`, "an export in one of them");
   const logits = outputs.find(({ name }) => name === "logits"), vocab = logits?.shape.at(-1);
   if (!logits) throw fail("it has no output logits", "a causal model's");
@@ -86,9 +84,9 @@ export async function openBlackBox(
       );
     },
     reader() {
-      const pasts = graph.inputs.filter(({ name }) => PAST.test(name));
+      const pasts = graph.inputs.filter(({ name }) => isPast(name));
       const given = new Set(graph.outputs.map(({ name }) => name));
-      const keep = pasts.length > 0 && pasts.every(({ name }) => given.has(name.replace(PAST, "present.")));
+      const keep = pasts.length > 0 && pasts.every(({ name }) => given.has(presentName(name)));
       const read: number[] = [];
       let cache: number | undefined;
       const drop = async () => {
@@ -100,7 +98,7 @@ export async function openBlackBox(
           const from = keep ? read.length : 0;
           read.push(...ids);
           const text = read.slice(from),
-            ports = from === 0 ? graph.inputs : graph.inputs.filter((port) => !PAST.test(port.name));
+            ports = from === 0 ? graph.inputs : graph.inputs.filter((port) => !isPast(port.name));
           const { outputs, cache: kept } = await taken(session.run({
             feeds: feedsOf(ports, [text], { tokens: text.length, keys, from }),
             fetch: ["logits"],
@@ -135,7 +133,7 @@ function feedOf(
   { tokens, keys, from }: Feeding,
 ): TensorData {
   const batch = texts.length;
-  if (PAST.test(name)) {
+  if (isPast(name)) {
     const dims = [batch, shape[1] ?? keys.heads, 0, shape[3] ?? keys.columns];
     return { data: new Float32Array(0), dims };
   }

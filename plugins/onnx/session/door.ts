@@ -18,6 +18,10 @@ export interface SessionOptions {
   readonly packed: boolean;
 }
 
+/** Inputs that are keys and values of earlier tokens, ours and those of other programs' decoders, and the output that each comes from. */
+export const isPast = (name: string) => /^past(_key_values)?\./.test(name);
+export const presentName = (past: string) => past.replace(/^past(_key_values)?\./, "present.");
+
 /** Keys and values kept from an earlier call, its rows chosen and repeated as `rows` says. */
 export interface Past {
   readonly cache: number;

@@ -1,7 +1,16 @@
 /** The Worker's entry: session.run blocks its JavaScript thread for as long as it computes, so it has one of its own. */
 import * as comlink from "comlink";
 import * as ort from "onnxruntime-node";
-import type { Call, Past, Reply, Runtime, SessionOptions, TensorData } from "./door.ts";
+import {
+  type Call,
+  isPast,
+  type Past,
+  presentName,
+  type Reply,
+  type Runtime,
+  type SessionOptions,
+  type TensorData,
+} from "./door.ts";
 
 // Errors come back as errors, those of a device that is not there as well.
 ort.env.logLevel = "fatal";
@@ -67,13 +76,9 @@ function sessionOptions(
 }
 
 function pastShapes(session: ort.InferenceSession): Map<string, readonly (number | string)[]> {
-  const inputs = session.inputMetadata.filter(({ name }) => PAST.test(name));
+  const inputs = session.inputMetadata.filter(({ name }) => isPast(name));
   return new Map(inputs.map((input) => [input.name, input.isTensor ? input.shape : []]));
 }
-
-/** Ours, and those of other programs' decoders. */
-const PAST = /^past(_key_values)?\./;
-const presentName = (past: string) => past.replace(PAST, "present.");
 
 function tensor({ data, dims }: TensorData): ort.Tensor {
   return data instanceof Float32Array

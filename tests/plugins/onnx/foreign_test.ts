@@ -1,4 +1,5 @@
-/** Exports of other programs: Optimum's, of tiny models whose activations and gradients PyTorch gave (tests/goldens/make_exports.py). */
+/** Exports of other programs: Optimum's, of tiny models whose activations and gradients PyTorch gave (tests/goldens/make_exports.py), and what else
+ * becomes of them by rewriting: long because every case is one more way to rewrite the same three files. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
