@@ -18,7 +18,8 @@ const TYPES = {
   uint8: TensorProto_DataType.UINT8,
 } as const;
 
-/** Serialises for ONNX Runtime: IR 10, opset 19, com.microsoft 1. External locations are real paths without their first slash,
+/** Serialises for ONNX Runtime: IR 10, opset 19 (of ReduceMax, ConstantOfShape and Identity as later ones have them the runtime has no CUDA kernel,
+ * and computes them on the CPU without a word), com.microsoft 1. External locations are real paths without their first slash,
  * for a session whose external data folder is "/". */
 export function encode(graph: Graph, device: Device = "cpu"): Uint8Array {
   const { nodes, tables } = lower(graph, device);
