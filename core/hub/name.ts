@@ -1,4 +1,4 @@
-/** Names of repositories on a hub: `hf:org/name[/FILE.gguf][@revision]`, and `hf:datasets/org/name[/PATH][@revision]` for data. */
+/** Names of repositories on a hub: `hf:org/name[/FILE.gguf][@revision]`, or a FILE.onnx, and `hf:datasets/org/name[/PATH][@revision]` for data. */
 import { UserError } from "../error.ts";
 
 /** What a `hf:` name says. */
@@ -6,7 +6,7 @@ export interface HubName {
   readonly kind: "models" | "datasets";
   /** "org/name". */
   readonly repo: string;
-  /** Of a model one .gguf file; of a data set the file or folder that alone is wanted. Absent for all that is of use. */
+  /** Of a model one .gguf or .onnx file; of a data set the file or folder that alone is wanted. Absent for all that is of use. */
   readonly path?: string;
   /** Branch, tag or commit; absent for the branch main. */
   readonly revision?: string;
@@ -15,7 +15,7 @@ export interface HubName {
 const PREFIX = "hf:";
 const DEFAULT_REVISION = "main";
 const WANTED =
-  "wanted hf:org/name, hf:org/name/FILE.gguf or hf:datasets/org/name, each with @revision or without";
+  "wanted hf:org/name, hf:org/name/FILE.gguf or .onnx, or hf:datasets/org/name, each with @revision or without";
 
 /** Whether a path that a user gave is a name on a hub; nothing else of it is checked. */
 export function isHubName(text: string): boolean {
@@ -53,8 +53,8 @@ export function parseHubName(text: string): HubName {
   if (rest.length > 0 && !isSafePath(path)) {
     return refuse(`${JSON.stringify(path)} is no path in a repository`);
   }
-  if (kind === "models" && rest.length > 0 && !path.endsWith(".gguf")) {
-    return refuse(`${JSON.stringify(path)} is not a .gguf file`);
+  if (kind === "models" && rest.length > 0 && !/\.(gguf|onnx)$/.test(path)) {
+    return refuse(`${JSON.stringify(path)} is not a .gguf or .onnx file`);
   }
   return {
     kind,
@@ -82,9 +82,15 @@ export function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision);
 }
 
-/** What a table calls it: the file's or the repository's own name, and the revision where it was given. */
+/** What a table calls it: the file's or the repository's own name, and the revision where it was given. An export's file is called alike in
+ * every repository, so that the repository is named too. */
 export function hubLabel({ repo, path, revision }: HubName): string {
-  const own = (path ?? repo).split("/").at(-1) ?? repo;
+  const last = (text: string) => text.split("/").at(-1)!, file = last(path ?? "");
+  const own = file === "model.onnx"
+    ? last(repo)
+    : file.endsWith(".onnx")
+    ? `${last(repo)}/${file}`
+    : last(path ?? repo);
   if (revision === undefined) return own;
   return `${own}@${isCommit(revision) ? revision.slice(0, 8) : revision}`;
 }

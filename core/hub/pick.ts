@@ -1,5 +1,5 @@
 /** Which files of a repository are of use here: never pickled weights, which can run code when they are read. */
-import { basename } from "node:path";
+import { posix } from "node:path";
 import { UserError } from "../error.ts";
 import type { HubFile } from "./cache.ts";
 import { type HubName, hubText } from "./name.ts";
@@ -49,7 +49,7 @@ export interface Picked {
  */
 export function pickFiles(name: HubName, files: readonly HubFile[], readIndex: () => string): Picked[] {
   if (name.kind === "datasets") return pickData(name, files);
-  if (name.path !== undefined) return pickOne(name, files);
+  if (name.path !== undefined) return pickOne(name, files, name.path);
   const weights = new Set(weightNames(name, files, readIndex));
   if (!files.some(({ path }) => path === "config.json")) throw refusal(name, "it has no config.json");
   return files.flatMap((file) => {
@@ -63,11 +63,31 @@ export function hasIndex(name: HubName, files: readonly HubFile[]): boolean {
   return name.kind === "models" && name.path === undefined && files.some(({ path }) => path === INDEX);
 }
 
-function pickOne(name: HubName, files: readonly HubFile[]): Picked[] {
-  const file = files.find(({ path }) => path === name.path);
-  if (file === undefined) throw refusal(name, `it has no such file`, ggufsOf(name, files));
-  return [{ file, needed: true }];
+function pickOne(name: HubName, files: readonly HubFile[], wanted: string): Picked[] {
+  const file = files.find(({ path }) => path === wanted);
+  if (file === undefined) throw refusal(name, `it has no such file`, singlesOf(name, files));
+  return wanted.endsWith(".gguf") ? [{ file, needed: true }] : pickGraph(name, files, wanted);
 }
+
+/** Another program's export: the graph, the files beside it that hold its weights, and what says how to read a text. */
+function pickGraph(name: HubName, files: readonly HubFile[], graph: string): Picked[] {
+  const own = posix.dirname(graph),
+    has = (folder: string) => files.some(({ path }) => path === posix.join(folder, "config.json"));
+  // Transformers.js keeps graphs in a folder of their own, below the rest.
+  const folder = !has(own) && posix.basename(own) === "onnx" ? posix.dirname(own) : own;
+  if (!has(folder)) throw refusal(name, `it has no ${posix.join(folder, "config.json")}`);
+  return files.flatMap((file) => {
+    const beside = posix.relative(folder, file.path);
+    const needed = NEEDED.includes(beside) || file.path === graph || isDataOf(graph, file.path);
+    return needed || COMPANIONS.includes(beside) ? [{ file, needed }] : [];
+  });
+}
+
+/** Whether a file is called as exporters call what holds the weights of a graph: model.onnx_data, _data_1, model.onnx.data, model.data. */
+const isDataOf = (graph: string, path: string) =>
+  [graph, graph.replace(/\.onnx$/, "")].some((stem) =>
+    path.startsWith(stem) && /^[._]data(_\d+)?$/.test(path.slice(stem.length))
+  );
 
 function pickData(name: HubName, files: readonly HubFile[]): Picked[] {
   const { path: wanted } = name;
@@ -97,15 +117,15 @@ function weightNames(name: HubName, files: readonly HubFile[], readIndex: () => 
       `wanted model.safetensors or ${INDEX}`,
     );
   }
-  const ggufs = ggufsOf(name, files);
-  if (ggufs !== undefined) throw refusal(name, "it has no .safetensors file", ggufs);
+  const singles = singlesOf(name, files);
+  if (singles !== undefined) throw refusal(name, "it has no .safetensors file", singles);
   const pickle = files.find(({ path }) => PICKLE.test(path));
   throw refusal(
     name,
     pickle === undefined
       ? "it has no weights"
       : `its weights are pickles (${pickle.path}), which can run code when they are read`,
-    "wanted a repository with .safetensors or .gguf files",
+    "wanted a repository with .safetensors, .gguf or .onnx files",
   );
 }
 
@@ -113,7 +133,7 @@ function shardNames(name: HubName, files: readonly HubFile[], text: string): str
   const shards = new Set(valuesOf(text));
   const missing = [...shards].find((shard) => !files.some(({ path }) => path === shard));
   if (shards.size === 0) throw refusal(name, `${INDEX} names no file`, "wanted the shards of the weights");
-  if (missing !== undefined || [...shards].some((shard) => shard !== basename(shard))) {
+  if (missing !== undefined || [...shards].some((shard) => shard !== posix.basename(shard))) {
     throw refusal(name, `${INDEX} names ${missing ?? "a file in a folder"}`, "wanted files beside it");
   }
   const pickle = [...shards].find((shard) => !shard.endsWith(".safetensors"));
@@ -132,11 +152,11 @@ function valuesOf(text: string): string[] {
 }
 
 /** "wanted hf:org/name/a.gguf or ...", for a message. */
-function ggufsOf(name: HubName, files: readonly HubFile[]): string | undefined {
-  const ggufs = files.map(({ path }) => path).filter((path) => path.endsWith(".gguf"));
-  if (ggufs.length === 0) return undefined;
-  const named = ggufs.slice(0, 8).map((path) => hubText({ ...name, path }));
-  const more = ggufs.length > named.length ? ` or one of ${ggufs.length - named.length} more` : "";
+function singlesOf(name: HubName, files: readonly HubFile[]): string | undefined {
+  const singles = files.map(({ path }) => path).filter((path) => /\.(gguf|onnx)$/.test(path));
+  if (singles.length === 0) return undefined;
+  const named = singles.slice(0, 8).map((path) => hubText({ ...name, path }));
+  const more = singles.length > named.length ? ` or one of ${singles.length - named.length} more` : "";
   return `wanted ${named.join(" or ")}${more}`;
 }
 

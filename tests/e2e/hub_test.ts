@@ -173,6 +173,49 @@ Deno.test("fetch, then eval without a hub: the numbers and the keys of the local
     assertStringIncludes(pinned.out, `Model planted@${DEMO_COMMIT.slice(0, 8)}`);
   }));
 
+/** An export as Transformers.js keeps it, its graph in a folder of its own, below the rest. */
+function exportRepos(): ReturnType<typeof demoRepos> {
+  const folder = `${ROOT}tests/goldens/exports/biased`;
+  const read = (name: string) => ({ bytes: Deno.readFileSync(`${folder}/${name}`) });
+  const files = {
+    "config.json": read("config.json"),
+    "onnx/model.onnx": { ...read("model.onnx"), large: true },
+    "onnx/model_q4.onnx": { bytes: new Uint8Array(4096), large: true },
+    "tokenizer.json": read("tokenizer.json"),
+    "tokenizer_config.json": read("tokenizer_config.json"),
+  };
+  return {
+    ...demoRepos(),
+    "models/demo/export": { refs: { main: DEMO_COMMIT }, commits: { [DEMO_COMMIT]: files } },
+  };
+}
+
+Deno.test("fetch takes one ONNX export of a repository with what belongs to it, and eval opens it as a white box", () =>
+  inPlace(async (place, hub) => {
+    const matrix = { ...MATRIX, treatments: [] };
+    await Deno.writeTextFile(`${place.folder}/m.json`, JSON.stringify(matrix));
+    const whole = await finish(task(place, "fetch", "hf:demo/export"));
+    assertEquals(
+      [whole.code, whole.err],
+      [
+        2,
+        "Cannot use hf:demo/export: it has no .safetensors file, wanted hf:demo/export/onnx/model.onnx or " +
+        "hf:demo/export/onnx/model_q4.onnx\n",
+      ],
+    );
+    const name = "hf:demo/export/onnx/model.onnx";
+    const fetched = await finish(task(place, "fetch", name));
+    assertEquals(fetched.code, 0, fetched.err);
+    assertEquals(hub.asked.some(({ path }) => path.endsWith("model_q4.onnx")), false);
+    const run = await finish(task(place, "eval", "m.json", "--model", name, "--results", "out"));
+    assertEquals(run.code, 0, run.err);
+    assertStringIncludes(run.err, "opens as llama");
+    const [record] = results(place, "out").models;
+    assertEquals([record?.label, record?.params], ["export", {
+      path: `${name}@${DEMO_COMMIT}`,
+    }]);
+  }, exportRepos()));
+
 Deno.test("a fetch that is killed three times goes on where it was each time, and ends whole", () =>
   inPlace(async (place, hub) => {
     const total = Deno.statSync(`${FABLES}/model.safetensors`).size;

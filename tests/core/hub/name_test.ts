@@ -26,6 +26,7 @@ Deno.test("parseHubName() reads every part, and hubText() writes the same name",
       revision: "v1.0",
     },
     "hf:datasets/org/name@refs/pr/1": { kind: "datasets", repo: "org/name", revision: "refs/pr/1" },
+    "hf:org/name/onnx/model_q4.onnx": { kind: "models", repo: "org/name", path: "onnx/model_q4.onnx" },
     "hf:datasets/org/name/data": { kind: "datasets", repo: "org/name", path: "data" },
     [`hf:org/name@${COMMIT}`]: { kind: "models", repo: "org/name", revision: COMMIT },
   };
@@ -74,6 +75,8 @@ Deno.test("hubLabel() is the name's own part, with the revision where one was gi
   assertEquals(hubLabel(parseHubName("hf:org/name@step1000")), "name@step1000");
   assertEquals(hubLabel(parseHubName(`hf:org/name@${COMMIT}`)), "name@12fd25f7");
   assertEquals(hubLabel(parseHubName("hf:org/name/sub/a.gguf")), "a.gguf");
+  assertEquals(hubLabel(parseHubName("hf:org/name/onnx/model.onnx@v1")), "name@v1");
+  assertEquals(hubLabel(parseHubName("hf:org/name/onnx/model_q4.onnx")), "name/model_q4.onnx");
 });
 
 Deno.test("isSafePath() keeps below a folder, and isHubName() sees the prefix", () => {

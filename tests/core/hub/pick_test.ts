@@ -67,7 +67,7 @@ Deno.test("pickFiles() says what a repository without safetensors has in their p
   assertEquals(
     message("hf:o/n", ["config.json", "pytorch_model.bin"]),
     "Cannot use hf:o/n: its weights are pickles (pytorch_model.bin), which can run code when they are read, " +
-      "wanted a repository with .safetensors or .gguf files",
+      "wanted a repository with .safetensors, .gguf or .onnx files",
   );
   assertEquals(
     message("hf:o/n@v1", ["a.gguf", "b.gguf"]),
@@ -81,6 +81,37 @@ Deno.test("pickFiles() says what a repository without safetensors has in their p
 Deno.test("pickFiles() takes one .gguf file alone, and names those there are when it is not one of them", () => {
   assertEquals(picked("hf:o/n/b.gguf", ["config.json", "a.gguf", "b.gguf"]), ["b.gguf"]);
   assertStringIncludes(message("hf:o/n/c.gguf", ["a.gguf"]), "no such file, wanted hf:o/n/a.gguf");
+});
+
+Deno.test("pickFiles() takes an export with its weights and its folder's config, or that above a folder onnx", () => {
+  const above = ["README.md", "config.json", "tokenizer.json", "vocab.json", "model.safetensors"];
+  const graphs = [
+    "model.onnx",
+    "model.onnx_data",
+    "model.onnx_data_1",
+    "model_q4.onnx",
+    "model_q4.onnx_data",
+  ];
+  const paths = [...above, ...graphs.map((graph) => `onnx/${graph}`), "onnx/model.bin"];
+  assertEquals(picked("hf:o/n/onnx/model.onnx", paths), [
+    ...["config.json", "tokenizer.json", "vocab.json"],
+    ...["model.onnx", "model.onnx_data", "model.onnx_data_1"].map((graph) => `onnx/${graph}`),
+  ]);
+  const below = [
+    "cpu/int4/config.json",
+    "cpu/int4/a.onnx",
+    "cpu/int4/a.onnx.data",
+    "cpu/int4/tokenizer.json",
+  ];
+  assertEquals(picked("hf:o/n/cpu/int4/a.onnx", ["config.json", ...below]), below);
+  assertEquals(picked("hf:o/n/a.onnx", ["config.json", "a.onnx", "a.data", "ab.data", "a.onnx.data.py"]), [
+    ...["config.json", "a.onnx", "a.data"],
+  ]);
+  assertStringIncludes(message("hf:o/n/b/a.onnx", ["config.json", "b/a.onnx"]), "it has no b/config.json");
+  assertStringIncludes(
+    message("hf:o/n", ["config.json", "onnx/a.onnx"]),
+    "it has no .safetensors file, wanted hf:o/n/onnx/a.onnx",
+  );
 });
 
 Deno.test("pickFiles() takes what can be read of data, of all or below a path, and never a program", () => {
