@@ -9,8 +9,8 @@ import type { Delta } from "./train/delta.ts";
 /** What is trained; all else stays as it is, to the bit. */
 export type Trained =
   /** W + (alpha / rank) B A in place of W, with A [rank, in] drawn uniformly from +-1 / sqrt(in) and B [out, rank] zero at first, as PEFT does
-   * (Hu et al., LoRA, arXiv 2106.09685). A target is a site ("attn.q", "mlp.gate"), a tap ("layers.3.attn.q"), "unembed", or a module's name
-   * as PEFT has it ("q_proj", "lm_head", "all-linear": all projections, the output matrix left out). */
+   * (Hu et al., LoRA, arXiv 2106.09685). A target is a site ("attn.q", "mlp.gate"), all of a block that the family has ("attn", "mlp"), either in
+   * one layer ("layers.3.attn.q"), "unembed", or a module's name as PEFT has it ("q_proj", "lm_head", "all-linear": all projections, the output matrix left out). */
   | {
     readonly kind: "lora";
     readonly targets: readonly string[];

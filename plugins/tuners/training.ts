@@ -8,7 +8,7 @@ const { parameters, optimizer, schedule, batch, epochs, maxTokens, overlong } = 
 export const training = {
   parameters: parameters.default({
     kind: "lora",
-    targets: ["attn.q", "attn.v", "mlp.gate", "mlp.up", "mlp.out"],
+    targets: ["attn.q", "attn.v", "mlp"],
     rank: 16,
     alpha: 32,
     dropout: 0,

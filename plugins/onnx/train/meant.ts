@@ -63,6 +63,8 @@ export function modulesMeant(
           suggest(target, [
             ...modulesBySite(architecture).keys(),
             "unembed",
+            "attn",
+            "mlp",
             "all-linear",
             ...new Set(modules.map(lastName)),
           ])
@@ -78,7 +80,8 @@ export function modulesMeant(
 function isMeant(module: Module, target: string): boolean {
   if (target === "all-linear") return module.site !== undefined;
   const { name, layer, site } = module;
-  const names = [name, site ? `layers.${layer}.${site}` : "unembed"];
+  const block = site?.split(".")[0];
+  const names = [name, ...site ? [`layers.${layer}.${site}`, `layers.${layer}.${block}`] : ["unembed"]];
   return names.some((each) => each === target || each.endsWith(`.${target}`));
 }
 
