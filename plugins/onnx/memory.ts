@@ -36,7 +36,7 @@ export function memoryOf(model: MemoryOf, work: MemoryWork): readonly MemoryPart
   const { checkpoint, architecture, shape, params: { precision = "float32" } } = model;
   const { width, mlp, layers, vocab, kvHeads, headDim } = shape, residual = WIDE.residual * width;
   const weights = weightsOf(model, work.kind);
-  // Sums of each slice by each, of the widest product.
+  // Three products of slices and what they add up to, of the widest product.
   const slices = precision === "split" ? 4 * Math.max(width, mlp) : 0;
   const part = (what: string, numbers: number): MemoryPart => ({ what, bytes: FLOAT * numbers });
   switch (work.kind) {

@@ -36,6 +36,7 @@ import { adaptedInfo, openDelta } from "./train/delta.ts";
 import { mergeDelta } from "./train/merge.ts";
 import { createTrainer } from "./train/trainer.ts";
 import { inspectCheckpoint, openCheckpoint, openingAt } from "./weights/checkpoint.ts";
+import { unslicedName } from "./weights/slices.ts";
 import type { Checkpoint, CheckpointInfo } from "./weights/types.ts";
 
 export const backend: ModelBackend<OnnxParams> = {
@@ -178,8 +179,10 @@ function createModel(checkpoint: Checkpoint, described: Description, opening: Op
   const architecture = architectureOf(checkpoint);
   // A tensor that is missing, or that has no place, is found now.
   const drawn = drawGraph(architecture, checkpoint, { kind: "score", edits: options.taps });
-  const parts = (name: string) => name.replace(/\.(slices|scales)$/, "");
-  refuseUnread(checkpoint, new Set(drawn.weights.map(({ name }) => checkpoint.sliced ? parts(name) : name)));
+  refuseUnread(
+    checkpoint,
+    new Set(drawn.weights.map(({ name }) => checkpoint.sliced ? unslicedName(name) : name)),
+  );
   const session = sessionOf(params, context);
   const engineOptions = {
     name: info.name,

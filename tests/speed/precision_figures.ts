@@ -4,9 +4,11 @@
  *   products   products by weights, 128 and 1,024 rows, at widths of 2048 and 4096
  *   models     decoders with random weights at those widths, 8 texts of 128 tokens: forward, also of one text; and with gradients at five sites
  *   choices    SmolLM2 on real items: how many of the answers chosen are float32's
+ *   bfloat16   how far log-probabilities of BLEnD's letters are from float32's, and how many choices are its own: ours, and those of
+ *              transformers in bfloat16, where PLUMBLINE_PYTHON names a Python that has it with torch and gguf (two seconds an item with AVX2)
  *   units      the units that come first by CULNIG's sum: how many of the first 1 % are float32's
  *
- *   deno run -A tests/speed/precision_figures.ts [--parts products,models,choices,units] [--items 500] [--rounds 5]
+ *   deno run -A tests/speed/precision_figures.ts [--parts products,models,choices,bfloat16,units] [--items 500] [--rounds 5]
  *
  * Rates are alternated in one run, on a quiet machine; what is told is the median of the rounds' ratios.
  */
@@ -29,7 +31,7 @@ import { REAL_MODEL, SHARED_DATA, testContext } from "../support.ts";
 import { median, refuseNoise } from "./quiet.ts";
 import { LAYERS_2048, LAYERS_4096, writeRandomModel } from "./random_model.ts";
 
-const PARTS = ["products", "models", "choices", "units"] as const;
+const PARTS = ["products", "models", "choices", "bfloat16", "units"] as const;
 const { values: options } = parseArgs({
   args: Deno.args,
   options: {
@@ -87,12 +89,14 @@ async function openProducts(precision: Precision, [widths, count]: typeof CHAINS
       const weight = b.weight({ name: `${i}.w`, shape: [rows, inner], ...write(values) });
       return b.node("FusedMatMul", `${i}`, [x, weight], { transB: 1n });
     }
-    const each = SLICES[precision], { slices, scales } = sliceMatrix(values, [rows, inner], each);
+    const { slices, scales } = sliceMatrix(values, [rows, inner], SLICES[precision]);
     return b.node("SlicedMatMul", `${i}`, [
       x,
-      b.weight({ name: `${i}.slices`, dtype: "int8", shape: [inner, each * rows], ...write(slices) }),
       b.weight({ name: `${i}.scales`, shape: [rows], ...write(scales) }),
-    ], { count: BigInt(each) });
+      ...slices.map((slice, k) =>
+        b.weight({ name: `${i}.slice.${k}`, dtype: "int8", shape: [inner, rows], ...write(slice) })
+      ),
+    ]);
   };
   const last = Array.from({ length: count }, (_, i) => i).reduce(
     product,
@@ -212,16 +216,18 @@ function asked<Params>(
   }));
 }
 
-async function chosen(model: Model, requests: readonly Asked[]): Promise<number[]> {
-  const made: number[] = [];
+/** Log-probabilities of what each may be answered with. */
+async function answers(model: Model, requests: readonly Asked[]): Promise<(readonly number[])[]> {
+  const made: (readonly number[])[] = [];
   for await (const { indices, results } of model.score(requests.map(({ gold: _, ...each }) => each))) {
-    indices.forEach((index, i) => {
-      const { logprobs } = results[i]!;
-      made[index] = logprobs.indexOf(Math.max(...logprobs));
-    });
+    indices.forEach((index, i) => made[index] = results[i]!.logprobs);
   }
   return made;
 }
+
+const choice = (logprobs: readonly number[]) => logprobs.indexOf(Math.max(...logprobs));
+const chosen = async (model: Model, requests: readonly Asked[]) =>
+  (await answers(model, requests)).map(choice);
 
 async function openReal(): Promise<{ readonly sides: Record<Precision, Model> } & AsyncDisposable> {
   const opened = new AsyncDisposableStack(), sides = {} as Record<Precision, Model>;
@@ -263,6 +269,46 @@ async function choices(): Promise<void> {
         percent(high)
       }], n ${n}` +
         (precision === "split" ? `, ${verdict(same / n >= WANTED.choices, "99.5 %")}` : ""),
+    );
+  }
+}
+
+async function bfloat16(): Promise<void> {
+  const python = Deno.env.get("PLUMBLINE_PYTHON");
+  if (python === undefined) return console.log("left out: bfloat16, PLUMBLINE_PYTHON is not set");
+  await using real = await openReal();
+  const requests = asked(blend, { topics: "test" }, {
+    model: real.sides.float32,
+    count: Math.min(ITEMS, 300),
+  });
+  const file = await Deno.makeTempFile();
+  const letters = requests.map(({ prompt, continuations }) => ({
+    prompt,
+    letters: continuations.map(([letter]) => letter),
+  }));
+  await Deno.writeTextFile(file, JSON.stringify(letters));
+  const theirs = async (...dtype: readonly string[]): Promise<number[][]> => {
+    const script = new URL("./peers/choices.py", import.meta.url).pathname;
+    const args = [script, REAL_MODEL, file, ...dtype];
+    const { stdout, success } = await new Deno.Command(python, { args, stderr: "inherit" }).output();
+    if (!success) throw new Error(`${python} ${args.join(" ")} failed`);
+    return JSON.parse(new TextDecoder().decode(stdout));
+  };
+  const reference = await answers(real.sides.float32, requests);
+  const sides = [
+    ["split", await answers(real.sides.split, requests)],
+    ["int8", await answers(real.sides.int8, requests)],
+    ["transformers, float32", await theirs()],
+    ["transformers, bfloat16", await theirs("bfloat16")],
+  ] as const;
+  await Deno.remove(file);
+  for (const [name, rows] of sides) {
+    const apart = rows.flatMap((row, i) => row.map((value, k) => Math.abs(value - reference[i]![k]!)));
+    const same = rows.filter((row, i) => choice(row) === choice(reference[i]!)).length;
+    console.log(
+      `beside float32 on ${rows.length} items of BLEnD, ${name}: log-probabilities ${
+        (apart.reduce((a, b) => a + b) / apart.length).toPrecision(2)
+      } nats apart on average, ${same} choices the same`,
     );
   }
 }
@@ -317,7 +363,7 @@ async function units(): Promise<void> {
   }
 }
 
-const work = { products, models, choices, units };
+const work = { products, models, choices, bfloat16, units };
 for (const part of options.parts.split(",")) {
   const run = work[part as keyof typeof work];
   if (!run) throw new Error(`Cannot measure ${part}: wanted ${PARTS.join(", ")}`);

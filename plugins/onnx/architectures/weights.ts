@@ -1,7 +1,7 @@
 /** Parts of a decoder that read weights: embeddings, projections with their low-rank updates, norms. */
 import { UserError } from "../../../core/mod.ts";
 import type { Builder, Value } from "../graph/graph.ts";
-import type { Adapter, Checkpoint, TensorRef } from "../weights/types.ts";
+import type { Adapter, Checkpoint, Sliced, TensorRef } from "../weights/types.ts";
 import type { Architecture } from "./architecture.ts";
 import type { DecoderSpec } from "./rows.ts";
 import type { Hyperparameters, ProjectionSite } from "./shape.ts";
@@ -110,10 +110,11 @@ function drawProduct(
   const found = sliced?.get(name);
   // FusedMatMul reads [out, in] as stored; a MatMul behind a Transpose would keep a second copy of the weight.
   if (!found) return b.node("FusedMatMul", at, [x, weight(name, shape)], { transB: 1n });
-  return b.node("SlicedMatMul", at, [x, b.weight(found.slices), b.weight(found.scales)], {
-    count: BigInt(found.count),
-  });
+  return b.node("SlicedMatMul", at, [x, b.weight(found.scales), ...slicesIn(b, found)]);
 }
+
+const slicesIn = (b: Builder, { high, residue }: Sliced) =>
+  [high, ...residue ? [residue] : []].map((slice) => b.weight(slice));
 
 /** x W of x [rows, out]. */
 export function drawBackThrough(
@@ -123,9 +124,7 @@ export function drawBackThrough(
   const found = sliced?.get(name);
   if (!found) return b.node("FusedMatMul", at, [x, weight(name, shape)]);
   const scaled = b.node("Mul", `${at}.scaled`, [x, b.weight(found.scales)]);
-  const steps = b.node("SlicedSteps", `${at}.steps`, [b.weight(found.slices), scaled], {
-    count: BigInt(found.count),
-  });
+  const steps = b.node("SlicedSteps", `${at}.steps`, [scaled, ...slicesIn(b, found)]);
   return b.node("FusedMatMul", at, [scaled, steps], { transB: 1n });
 }
 

@@ -16,6 +16,7 @@ import type { Hyperparameters } from "../architectures/shape.ts";
 import { exists, hashFile, openFile, parseObject, readText } from "../weights/file.ts";
 import { partsOf } from "../weights/layout.ts";
 import { readSafetensors } from "../weights/safetensors.ts";
+import { unslicedName } from "../weights/slices.ts";
 import type { Checkpoint, TensorRef } from "../weights/types.ts";
 import { widen } from "../weights/widen.ts";
 import { writeTensors, writeWhole, type WrittenTensor } from "../weights/write.ts";
@@ -160,7 +161,7 @@ export function adaptedInfo(
 ): ModelInfo {
   // What the model has besides its own, in float32 whatever its own are.
   const all = [...tensors.values()].reduce(
-    (sum, { name, length }) => shapes.has(name) || /\.(slices|scales)$/.test(name) ? sum : sum + length / 4,
+    (sum, { name, length }) => shapes.has(name) || unslicedName(name) !== name ? sum : sum + length / 4,
     parameters,
   );
   return {

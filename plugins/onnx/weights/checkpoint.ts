@@ -52,8 +52,9 @@ export async function openCheckpoint(
   }, context);
   const tensors = tensorsOf([...inPlace ? sources.filter((each) => !isSliced(each)) : [], ...made]);
   const slices = [...sliced].flatMap((name): [string, Sliced][] => {
-    const slices = tensors.get(slicesOf(name)), scales = tensors.get(scalesOf(name));
-    return slices && scales ? [[name, { slices, scales, count: SLICES[precision] }]] : [];
+    const [high, residue] = slicesOf(name, SLICES[precision]).map((part) => tensors.get(part));
+    const scales = tensors.get(scalesOf(name));
+    return high && scales ? [[name, { scales, high, ...(residue && { residue }) }]] : [];
   });
   return { ...common, tensors, sliced: new Map(slices) };
 }

@@ -89,11 +89,12 @@ export interface Adapter {
 
 /** A matrix of a projection as int8 slices (slices.ts). */
 export interface Sliced {
-  /** [in, count * out]. */
-  readonly slices: TensorRef;
   /** [out], float32: of the high slice. */
   readonly scales: TensorRef;
-  readonly count: number;
+  /** [in, out]. */
+  readonly high: TensorRef;
+  /** [in, out], of two slices. */
+  readonly residue?: TensorRef;
 }
 
 /** A checkpoint whose tensors can be mapped. */

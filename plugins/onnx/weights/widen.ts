@@ -67,7 +67,7 @@ function writtenOf(source: SourceTensor, { sliced, precision }: Widening): Writt
     source,
     count,
     tensors: [
-      { name: slicesOf(name), shape: [inner, count * out], type: "I8" },
+      ...slicesOf(name, count).map((name) => ({ name, shape: [inner, out], type: "I8" as const })),
       { name: scalesOf(name), shape: [out], type: "F32" },
     ],
   };
@@ -129,7 +129,7 @@ function* slicedParts(source: SourceTensor, file: SourceFile, count: number) {
     at += part.length;
   }
   const { slices, scales } = sliceMatrix(values, source.shape as [number, number], count);
-  yield slices;
+  yield* slices;
   yield scales;
 }
 

@@ -6,8 +6,9 @@ import { testContext } from "../../support.ts";
 import { FABLES } from "./open.ts";
 import { assertNear, caseOf, FAMILIES, folder, goldenOf, requestOf, tapsEdited } from "./gradients_golden.ts";
 
-/** Beside the largest number. A product in two slices is some 2e-4 off and three layers with norms add up; one slice is 100 times as coarse. */
-const SPLIT = 3e-3, INT8 = 0.35;
+/** Beside the largest number. A product in two slices is 1e-4 to 1e-3 off, more where one number of a row outweighs the others, and three layers
+ * with norms add up: 1.5e-3 to 6e-3 on these models, of which PyTorch's bfloat16 is 1e-2 to 7e-2 off. One slice is 100 times as coarse. */
+const SPLIT = 1e-2, INT8 = 0.35;
 const IDS = [5, 9, 7, 30, 11, 2, 40, 8];
 
 for (const name of ["gqa", ...FAMILIES]) {

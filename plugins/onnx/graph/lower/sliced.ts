@@ -2,11 +2,12 @@
  * Products by weights in int8 slices (ops/sliced.ts), drawn with what the runtime has.
  *
  *   x [rows, in] -> t = max |x| by row -> u = x 127 / t -> h = round(u) -> r = round(254 (u - h))          once for all that read x
- *   [h; r] [2 rows, in] (uint8) times slices [in, 2 out] (int8), each column by its scale -> [2 rows, 2 out], read as [rows, 4, out]
- *   t [1, 1, 1 / 254, 1 / 254] / 127 [rows, 1, 4] times that -> [rows, 1, out]
+ *   [h; r] [2 rows, in] (uint8) times the high slice [in, out] (int8), each column by its scale s -> [2 rows, out], read as [rows, 2, out]
+ *   t [1, 1 / 254] / 127 [rows, 1, 2] times that -> [rows, 1, out]
+ *   h times the residue [in, out], each column by s / 128 -> [rows, out], times t / 127, added to that
  *
- * One product by both slices, so that the weight lies in memory once; a product of four numbers by four rows adds them up in one pass. At few
- * rows what counts is how many of the runtime's nodes there are, each some 10 us, and how often the input is read.
+ * One product for both that read the high slice, so that the runtime keeps one copy of it. At few rows what counts is how many of its nodes
+ * there are, each some 10 us, and how often the input is read.
  */
 import { INPUT_RESIDUE, INPUT_STEPS, WEIGHT_RESIDUE } from "../../weights/slices.ts";
 import type { Node, Value } from "../graph.ts";
@@ -17,10 +18,14 @@ const MIDDLE = 128;
 
 /** An input in slices. */
 interface SlicedRows {
-  /** uint8: [..., rows * count, in], the slices of a row after one another. */
-  readonly slices: string;
-  /** [..., rows, 1]: the largest of each row, without its sign. */
-  readonly top: string;
+  /** uint8: [..., rows, in]. */
+  readonly high: string;
+  /** Of two slices, uint8: [..., 2 rows, in], the slices of a row after one another. */
+  readonly both: string;
+  /** [..., rows, 1]: a step of the high slice. */
+  readonly scale: string;
+  /** Of two slices, [..., rows, 1, 2]: a step of each. */
+  readonly scales: string;
 }
 
 /** In a Reshape: all sizes of x before its rows. */
@@ -28,7 +33,7 @@ const sameBefore = ({ shape }: Value) => shape.slice(2).map(() => 0);
 
 /** @returns what draws each of the two ops. */
 export function createSlicer({ draw, table, number, ints }: Drawer) {
-  const known = new Map<string, SlicedRows>(), joined = new Set<string>();
+  const known = new Map<string, SlicedRows>();
   const middle = () => table("sliced.middle", [], Uint8Array.of(MIDDLE));
 
   const sliceRows = (x: Value, inner: number, count: number): SlicedRows => {
@@ -47,76 +52,72 @@ export function createSlicer({ draw, table, number, ints }: Drawer) {
       draw("Div", `${at}.steps.of.one`, [number(INPUT_STEPS), top]),
     ]);
     const high = draw("QuantizeLinear", `${at}.high`, [steps, number(1), middle()]);
-    const slices = () => {
+    const scale = draw("Mul", `${at}.scale`, [top, number(1 / INPUT_STEPS)]);
+    const residues = () => {
       const seen = draw("DequantizeLinear", `${at}.high.seen`, [high, number(1), middle()]);
       const rest = draw("Sub", `${at}.rest`, [steps, seen]);
       const residue = draw("QuantizeLinear", `${at}.residue`, [rest, number(1 / INPUT_RESIDUE), middle()]);
-      const both = draw("Concat", `${at}.both`, [high, residue], { axis: -1n });
-      return draw("Reshape", at, [both, ints(...sameBefore(x), -1, inner)]);
+      const beside = draw("Concat", `${at}.beside`, [high, residue], { axis: -1n });
+      const shares = table("sliced.shares", [2], Float32Array.of(1, 1 / INPUT_RESIDUE));
+      return {
+        both: draw("Reshape", `${at}.both`, [beside, ints(...sameBefore(x), -1, inner)]),
+        scales: draw("Mul", `${at}.scales`, [
+          draw("Unsqueeze", `${at}.scale.apart`, [scale, ints(-1)]),
+          shares,
+        ]),
+      };
     };
-    known.set(at, { slices: count === 1 ? high : slices(), top });
-    return known.get(at)!;
-  };
-
-  /** Of all columns of all slices; of constants, so that the runtime computes it once. */
-  const columnScales = (scales: string, count: number) => {
-    if (count === 1) return scales;
-    const at = `${scales}.of.slices`;
-    if (joined.has(at)) return at;
-    joined.add(at);
-    return draw("Concat", at, [scales, draw("Mul", `${scales}.fine`, [scales, number(1 / WEIGHT_RESIDUE)])], {
-      axis: 0n,
-    });
+    const made = { high, scale, ...count === 1 ? { both: "", scales: "" } : residues() };
+    known.set(at, made);
+    return made;
   };
 
   return {
-    product({ name, inputs: [x, slices, scales], outputs: [output], attributes }: Node) {
-      const count = Number(attributes["count"]);
-      const [inner, width] = slices!.shape as readonly [number, number], out = width / count;
-      const input = sliceRows(x!, inner, count);
-      const products = draw("MatMulIntegerToFloat", `${name}.sliced.products`, [
-        input.slices,
-        slices!.name,
-        number(1),
-        columnScales(scales!.name, count),
-        middle(),
-      ], { domain: "com.microsoft" });
-      if (count === 1) {
-        const scale = draw("Mul", `${name}.sliced.scale`, [input.top, number(1 / INPUT_STEPS)]);
-        draw("Mul", output!.name, [products, scale]);
+    product({ name, inputs: [x, scales, high, residue], outputs: [output] }: Node) {
+      const [inner, out] = high!.shape as readonly [number, number];
+      const input = sliceRows(x!, inner, residue ? 2 : 1);
+      const multiply = (at: string, rows: string, slice: Value, columnScales: string) =>
+        draw("MatMulIntegerToFloat", at, [rows, slice.name, number(1), columnScales, middle()], {
+          domain: "com.microsoft",
+        });
+      if (!residue) {
+        const products = multiply(`${name}.sliced.high`, input.high, high!, scales!.name);
+        draw("Mul", output!.name, [products, input.scale]);
         return;
       }
-      const fine = INPUT_STEPS * INPUT_RESIDUE;
-      const weights = table(
-        "sliced.shares",
-        [4],
-        Float32Array.of(1 / INPUT_STEPS, 1 / INPUT_STEPS, 1 / fine, 1 / fine),
-      );
-      const shares = draw("Mul", `${name}.sliced.shares`, [
-        draw("Unsqueeze", `${name}.sliced.top`, [input.top, ints(-1)]),
-        weights,
+      const both = multiply(`${name}.sliced.high`, input.both, high!, scales!.name);
+      const apart = draw("Reshape", `${name}.sliced.apart`, [both, ints(...sameBefore(x!), -1, 2, out)]);
+      const sum = draw("FusedMatMul", `${name}.sliced.sum`, [input.scales, apart], {
+        domain: "com.microsoft",
+      });
+      // Of constants, so that the runtime computes it once.
+      const fineScales = draw("Mul", `${name}.sliced.scales.fine`, [
+        scales!.name,
+        number(1 / WEIGHT_RESIDUE),
       ]);
-      const apart = draw("Reshape", `${name}.sliced.apart`, [products, ints(...sameBefore(x!), -1, 4, out)]);
-      const sum = draw("FusedMatMul", `${name}.sliced.sum`, [shares, apart], { domain: "com.microsoft" });
-      draw("Squeeze", output!.name, [sum, ints(-2)]);
+      const rest = multiply(`${name}.sliced.residue`, input.high, residue, fineScales);
+      draw("Add", output!.name, [
+        draw("Squeeze", `${name}.sliced.most`, [sum, ints(-2)]),
+        draw("Mul", `${name}.sliced.rest`, [rest, input.scale]),
+      ]);
     },
-    steps({ name, inputs: [slices, before], outputs: [output], attributes }: Node) {
-      const count = Number(attributes["count"]);
-      const [inner, width] = slices!.shape as readonly [number, number], out = width / count;
-      // Of constants alone the runtime would make all layers' when the session opens, and keep them: so the sizes wait for the value that comes
-      // before, for one of its own that differs from call to call. (Of a Concat with one such size it would make a constant with -1.)
+    steps({ name, inputs: [before, high, residue], outputs: [output] }: Node) {
+      // Of constants alone the runtime would make all layers' when the session opens, and keep them: so the steps wait for the value that comes
+      // before, for one of its own that differs from call to call.
       const rows = draw("Shape", `${name}.sliced.rows`, [before!.name], { end: 1n });
-      const none = draw("Mul", `${name}.sliced.none`, [rows, ints(0)]);
-      const sizes = draw("Add", `${name}.sliced.sizes`, [ints(inner, count, out), none]);
-      const apart = draw("Reshape", `${name}.sliced.apart`, [slices!.name, sizes]);
-      const wide = draw("Cast", `${name}.sliced.float`, [apart], { to: 1n }); // float32
-      const shares = table(
-        `sliced.steps.${count}`,
-        [1, 1, count],
-        Float32Array.of(1, 1 / WEIGHT_RESIDUE).slice(0, count),
-      );
-      const sum = draw("FusedMatMul", `${name}.sliced.sum`, [shares, wide], { domain: "com.microsoft" });
-      draw("Reshape", output!.name, [sum, ints(inner, out)]);
+      const none = draw("Cast", `${name}.sliced.none`, [
+        draw("Mul", `${name}.sliced.no.rows`, [rows, ints(0)]),
+      ], { to: 1n }); // float32
+      const read = (at: string, slice: Value, step: number) =>
+        draw("DequantizeLinear", at, [slice.name, draw("Add", `${at}.step`, [none, number(step)])]);
+      if (!residue) {
+        read(output!.name, high!, 1);
+        return;
+      }
+      draw("Add", output!.name, [
+        read(`${name}.sliced.high`, high!, 1),
+        read(`${name}.sliced.residue`, residue, 1 / WEIGHT_RESIDUE),
+      ]);
     },
   };
 }

@@ -4,26 +4,23 @@ import type { Value } from "../graph.ts";
 import type { OpName } from "./names.ts";
 import { type AnyOp, op, size, type Tensor } from "./op.ts";
 
-/** [in, count * out] of int8. @returns in and out */
-function sizesOf(slices: Value, count: number, at: string): readonly [number, number] {
-  const [inner, width] = slices.shape as readonly [number, number];
-  if (slices.dtype !== "int8" || width % count !== 0) {
-    throw new Error(`Cannot draw ${at}: slices are [${slices.shape.join(", ")}], wanted int8 in ${count}`);
+/** Of slices [in, out], int8 and all alike. @returns in and out */
+function sizesOf(slices: readonly (Value | undefined)[], at: string): readonly [number, number] {
+  const given = slices.filter((slice) => slice !== undefined), [{ shape }] = given as [Value];
+  if (
+    shape.length !== 2 || given.some((each) => each.dtype !== "int8" || each.shape.join() !== shape.join())
+  ) {
+    const have = given.map(({ dtype, shape }) => `${dtype} [${shape.join(", ")}]`).join(" and ");
+    throw new Error(`Cannot draw ${at}: slices are ${have}, wanted int8 of one shape`);
   }
-  return [inner, width / count];
+  return shape as readonly [number, number];
 }
 
-/** All slices of a number added up, in steps of its column's scale, [in, out]. */
-function stepsOf(slices: Tensor, count: number): Tensor {
-  const [inner, width] = slices.dims as [number, number], out = width / count;
-  const data = new Float64Array(inner * out);
-  for (let k = 0; k < inner; k++) {
-    for (let j = 0; j < width; j++) {
-      data[k * out + j % out]! += slices.data[k * width + j]! / (j < out ? 1 : WEIGHT_RESIDUE);
-    }
-  }
-  return { dims: [inner, out], data };
-}
+/** The slices of a number added up, in steps of its column's scale, [in, out]. */
+const stepsOf = (high: Tensor, residue: Tensor | undefined): Tensor => ({
+  dims: high.dims,
+  data: high.data.map((value, i) => value + (residue ? residue.data[i]! / WEIGHT_RESIDUE : 0)),
+});
 
 /** Half to even, as the runtime rounds. */
 function roundEven(x: number): number {
@@ -31,35 +28,29 @@ function roundEven(x: number): number {
   return rest === 0.5 ? down + Math.abs(down % 2) : Math.round(x);
 }
 
-/** x [rows, inner] as its slices say: each row by a scale of its own. */
-function sliceRows(x: Float64Array, inner: number, count: number): Float64Array {
-  const seen = new Float64Array(x.length);
-  for (let from = 0; from < x.length; from += inner) {
-    const row = x.subarray(from, from + inner);
-    const top = row.reduce((top, value) => Math.max(top, Math.abs(value)), 0);
-    if (top === 0) continue;
-    row.forEach((value, k) => {
-      const steps = value * (INPUT_STEPS / top), high = roundEven(steps);
-      const residue = count === 2 ? roundEven((steps - high) * INPUT_RESIDUE) / INPUT_RESIDUE : 0;
-      seen[from + k] = (high + residue) * (top / INPUT_STEPS);
-    });
-  }
-  return seen;
+/** A row x in `count` slices, each in steps of x's scale, which is what a step is. */
+function sliceRow(
+  x: Float64Array,
+  count: number,
+): { readonly slices: Float64Array[]; readonly scale: number } {
+  const top = x.reduce((top, value) => Math.max(top, Math.abs(value)), 0) || 1;
+  const steps = x.map((value) => value * (INPUT_STEPS / top)), high = steps.map(roundEven);
+  const residue = steps.map((value, k) => roundEven((value - high[k]!) * INPUT_RESIDUE) / INPUT_RESIDUE);
+  return { slices: [high, residue].slice(0, count), scale: top / INPUT_STEPS };
 }
-
-const countOf = (attributes: Readonly<Record<string, unknown>>) => Number(attributes["count"]);
 
 export const SLICED = {
   /**
-   * x W^T of x [..., in], each row of x in as many slices as the weight has; whole numbers are multiplied exactly, every slice by every slice.
-   * With x = s (h + r / 254), h and r whole numbers in -127 ... 127, s = max |x| / 127 of its row.
+   * x W^T of x [..., in], each row of x in as many slices as the weight has. Whole numbers are multiplied exactly: the high slice of x by each slice
+   * of the weight, its residue by the weight's high slice alone. With x = s (h + r / 254), h and r whole numbers in -127 ... 127, s = max |x| / 127
+   * of its row.
    *
    * Its gradient is that of a product by the weight itself: a step function has none, and what the rounding of x does is noise.
    */
-  SlicedMatMul: op<readonly [x: Value, slices: Value, scales: Value]>({
+  SlicedMatMul: op<readonly [x: Value, scales: Value, high: Value, residue?: Value]>({
     domain: "plumbline",
-    infer([x, slices, scales], attributes, at) {
-      const [inner, out] = sizesOf(slices, countOf(attributes), at);
+    infer([x, scales, ...slices], _, at) {
+      const [inner, out] = sizesOf(slices, at);
       if (x.shape.at(-1) !== inner) {
         throw new Error(`Cannot draw ${at}: inner sizes are ${x.shape.at(-1)} and ${inner}`);
       }
@@ -68,36 +59,42 @@ export const SLICED = {
       }
       return [{ dtype: "float32", shape: [...x.shape.slice(0, -1), out] }];
     },
-    evaluate([x, slices, scales], attributes) {
-      const count = countOf(attributes), { data: steps, dims: [inner, out] } = stepsOf(slices, count);
-      const seen = sliceRows(x.data, inner!, count), rows = size(x.dims.slice(0, -1));
-      const data = new Float64Array(rows * out!);
+    evaluate([x, scales, high, residue]) {
+      const whole = stepsOf(high, residue), [inner, out] = high.dims as [number, number];
+      const rows = size(x.dims.slice(0, -1)), data = new Float64Array(rows * out);
       for (let i = 0; i < rows; i++) {
-        for (let j = 0; j < out!; j++) {
+        const { slices: [coarse, fine], scale } = sliceRow(
+          x.data.slice(i * inner, (i + 1) * inner),
+          residue ? 2 : 1,
+        );
+        for (let j = 0; j < out; j++) {
           let sum = 0;
-          for (let k = 0; k < inner!; k++) sum += seen[i * inner! + k]! * steps[k * out! + j]!;
-          data[i * out! + j] = scales.data[j]! * sum;
+          for (let k = 0; k < inner; k++) {
+            const at = k * out + j;
+            sum += coarse![k]! * whole.data[at]! + (fine ? fine[k]! * high.data[at]! : 0);
+          }
+          data[i * out + j] = scales.data[j]! * scale * sum;
         }
       }
-      return [{ dims: [...x.dims.slice(0, -1), out!], data }];
+      return [{ dims: [...x.dims.slice(0, -1), out], data }];
     },
-    vjp({ inputs: [, slices, scales], cotangent, attributes, emit }) {
+    vjp({ inputs: [, scales, ...slices], cotangent, emit }) {
       const scaled = emit("Mul", [cotangent, scales]);
-      const steps = emit("SlicedSteps", [slices, scaled], attributes);
-      return [emit("FusedMatMul", [scaled, steps], { transB: 1n }), undefined, undefined];
+      const steps = emit("SlicedSteps", [scaled, ...slices]);
+      return [emit("FusedMatMul", [scaled, steps], { transB: 1n }), undefined, undefined, undefined];
     },
   }),
   /** A weight's columns in float32, each in steps of its scale, [in, out], made once the other value is there, [..., out], which it will be multiplied
    * with: the runtime would make those of all layers first, and hold the whole model in float32. */
-  SlicedSteps: op<readonly [slices: Value, before: Value]>({
+  SlicedSteps: op<readonly [before: Value, high: Value, residue?: Value]>({
     domain: "plumbline",
-    infer([slices, before], attributes, at) {
-      const shape = sizesOf(slices, countOf(attributes), at);
+    infer([before, ...slices], _, at) {
+      const shape = sizesOf(slices, at);
       if (before.shape.at(-1) !== shape[1]) {
         throw new Error(`Cannot draw ${at}: outer sizes are ${shape[1]} and ${before.shape.at(-1)}`);
       }
       return [{ dtype: "float32", shape }];
     },
-    evaluate: ([slices], attributes) => [stepsOf(slices, countOf(attributes))],
+    evaluate: ([, high, residue]) => [stepsOf(high, residue)],
   }),
 } satisfies Partial<Record<OpName, AnyOp>>;

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { encode } from "../../../../plugins/onnx/graph/encode.ts";
 import { gradient } from "../../../../plugins/onnx/graph/gradient.ts";
-import { createBuilder, type Shape } from "../../../../plugins/onnx/graph/graph.ts";
+import { createBuilder, type Shape, type Value } from "../../../../plugins/onnx/graph/graph.ts";
 import { interpret } from "../../../../plugins/onnx/graph/interpret.ts";
 import type { Tensor } from "../../../../plugins/onnx/graph/ops/op.ts";
 import { openSession } from "../../../../plugins/onnx/session/session.ts";
@@ -27,23 +27,26 @@ async function run({ count, shape, x }: Product, packed = true) {
   const weight = createTensors("weight").floats([OUT, IN]);
   const { slices, scales } = sliceMatrix(Float32Array.from(weight.data), [OUT, IN], count);
   const file = await Deno.makeTempFile();
-  await Deno.writeFile(file, new Uint8Array(scales.buffer));
-  await Deno.writeFile(file, new Uint8Array(slices.buffer), { append: true });
-  const b = createBuilder(), width = count * OUT;
+  for (const part of [scales, ...slices]) {
+    await Deno.writeFile(file, new Uint8Array(part.buffer), { append: true });
+  }
+  const b = createBuilder(), length = IN * OUT;
   const refs = [
-    b.weight({
-      name: "w.slices",
-      dtype: "int8",
-      shape: [IN, width],
-      file,
-      offset: 4 * OUT,
-      length: IN * width,
-    }),
     b.weight({ name: "w.scales", shape: [OUT], file, offset: 0, length: 4 * OUT }),
+    ...slices.map((_, k) =>
+      b.weight({
+        name: `w.${k}`,
+        dtype: "int8",
+        shape: [IN, OUT],
+        file,
+        offset: 4 * OUT + k * length,
+        length,
+      })
+    ),
   ];
   const input = b.input("x", "float32", shape);
-  const y = b.node("SlicedMatMul", "y", [input, ...refs], { count: BigInt(count) });
-  const again = b.node("SlicedMatMul", "again", [input, ...refs], { count: BigInt(count) });
+  const y = b.node("SlicedMatMul", "y", [input, ...refs]);
+  const again = b.node("SlicedMatMul", "again", [input, ...refs]);
   const cotangent = b.input("g", "float32", y.shape);
   const back = gradient(b, { seeds: [{ value: y, cotangent }], wanted: [input] }).get("x")!;
   for (const value of [y, again, back]) b.output(value);
@@ -53,7 +56,7 @@ async function run({ count, shape, x }: Product, packed = true) {
   const expected = interpret(graph, {
     x,
     g,
-    "w.slices": whole(slices, [IN, width]),
+    ...Object.fromEntries(slices.map((slice, k) => [`w.${k}`, whole(slice, [IN, OUT])])),
     "w.scales": whole(scales, [OUT]),
   });
   await using session = await openSession(encode(graph), { threads: 2, packed });
@@ -149,9 +152,15 @@ for (const [name, value] of [["NaN", NaN], ["infinity", Infinity], ["minus infin
 Deno.test("SlicedMatMul refuses weights that do not fit, naming the place", () => {
   const b = createBuilder(), where = { file: "", offset: 0, length: 0 };
   const x = b.input("x", "float32", ["rows", 3]);
-  const slices = b.weight({ name: "s", dtype: "int8", shape: [4, 10], ...where });
-  const scales = b.weight({ name: "t", shape: [5], ...where });
-  const draw = (count: bigint) => b.node("SlicedMatMul", "here", [x, slices, scales], { count });
-  assertThrows(() => draw(2n), Error, "Cannot draw here: inner sizes are 3 and 4");
-  assertThrows(() => draw(3n), Error, "slices are [4, 10]");
+  const slice = (name: string, inner: number) =>
+    b.weight({ name, dtype: "int8", shape: [inner, 5], ...where });
+  const high = slice("high", 4), scales = b.weight({ name: "t", shape: [5], ...where });
+  const draw = (...slices: Value[]) => b.node("SlicedMatMul", "here", [x, scales, ...slices]);
+  assertThrows(() => draw(high), Error, "Cannot draw here: inner sizes are 3 and 4");
+  assertThrows(
+    () => draw(high, slice("residue", 3)),
+    Error,
+    "slices are int8 [4, 5] and int8 [3, 5], wanted int8 of one shape",
+  );
+  assertThrows(() => draw(scales), Error, "slices are float32 [5], wanted int8 of one shape");
 });
