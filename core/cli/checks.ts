@@ -19,7 +19,7 @@ export const command: Command = {
     {
       name: "model",
       value: "PATH",
-      about: "on this model: a checkpoint folder, a .gguf file or a hf: name (the world `planted`)",
+      about: "on this model: a checkpoint folder, a .gguf or .onnx file, or a hf: name (the world `planted`)",
     },
     { name: "seed", value: "N", about: "other texts and units (0)" },
     { name: "plugin", value: "PATH", multiple: true, about: "also load this plugin" },

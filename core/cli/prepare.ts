@@ -12,7 +12,8 @@ export const MATRIX_FLAGS: readonly Flag[] = [
   {
     name: "model",
     value: "PATH",
-    about: "use this model instead of the matrix's: a checkpoint folder, a .gguf file or a hf: name",
+    about:
+      "use this model instead of the matrix's: a checkpoint folder, a .gguf or .onnx file, or a hf: name",
   },
   {
     name: "data",

@@ -1,4 +1,4 @@
-/** Names of repositories on a hub: `hf:org/name[/FILE.gguf][@revision]`, or a FILE.onnx, and `hf:datasets/org/name[/PATH][@revision]` for data. */
+/** Names of repositories on a hub: `hf:org/name[/FILE.gguf][@revision]`, or a path to a FILE.onnx, and `hf:datasets/org/name[/PATH][@revision]` for data. */
 import { UserError } from "../error.ts";
 
 /** What a `hf:` name says. */
@@ -15,7 +15,7 @@ export interface HubName {
 const PREFIX = "hf:";
 const DEFAULT_REVISION = "main";
 const WANTED =
-  "wanted hf:org/name, hf:org/name/FILE.gguf or .onnx, or hf:datasets/org/name, each with @revision or without";
+  "wanted hf:org/name, hf:org/name/FILE.gguf, hf:org/name/onnx/FILE.onnx or hf:datasets/org/name, each with @revision or without";
 
 /** Whether a path that a user gave is a name on a hub; nothing else of it is checked. */
 export function isHubName(text: string): boolean {
@@ -82,15 +82,11 @@ export function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision);
 }
 
-/** What a table calls it: the file's or the repository's own name, and the revision where it was given. An export's file is called alike in
- * every repository, so that the repository is named too. */
+/** What a table calls it: the file's or the repository's own name, and the revision where it was given. Exports are called alike in every
+ * repository, so that they are called by repository and path. */
 export function hubLabel({ repo, path, revision }: HubName): string {
-  const last = (text: string) => text.split("/").at(-1)!, file = last(path ?? "");
-  const own = file === "model.onnx"
-    ? last(repo)
-    : file.endsWith(".onnx")
-    ? `${last(repo)}/${file}`
-    : last(path ?? repo);
+  const last = (text: string) => text.split("/").at(-1)!;
+  const own = path?.endsWith(".onnx") ? `${last(repo)}/${path}` : last(path ?? repo);
   if (revision === undefined) return own;
   return `${own}@${isCommit(revision) ? revision.slice(0, 8) : revision}`;
 }

@@ -71,14 +71,16 @@ function pickOne(name: HubName, files: readonly HubFile[], wanted: string): Pick
 
 /** Another program's export: the graph, the files beside it that hold its weights, and what says how to read a text. */
 function pickGraph(name: HubName, files: readonly HubFile[], graph: string): Picked[] {
-  const own = posix.dirname(graph),
-    has = (folder: string) => files.some(({ path }) => path === posix.join(folder, "config.json"));
+  const own = posix.dirname(graph), names = new Set(files.map(({ path }) => path));
+  const has = (folder: string) => names.has(posix.join(folder, "config.json"));
   // Transformers.js keeps graphs in a folder of their own, below the rest.
   const folder = !has(own) && posix.basename(own) === "onnx" ? posix.dirname(own) : own;
-  if (!has(folder)) throw refusal(name, `it has no ${posix.join(folder, "config.json")}`);
+  const wanted = ["config.json", "tokenizer.json"].find((each) => !names.has(posix.join(folder, each)));
+  if (wanted) throw refusal(name, `${graph} has no ${wanted} in its folder`, "wanted one with both");
   return files.flatMap((file) => {
     const beside = posix.relative(folder, file.path);
-    const needed = NEEDED.includes(beside) || file.path === graph || isDataOf(graph, file.path);
+    const needed = beside !== INDEX && NEEDED.includes(beside) || file.path === graph ||
+      isDataOf(graph, file.path);
     return needed || COMPANIONS.includes(beside) ? [{ file, needed }] : [];
   });
 }

@@ -1,5 +1,4 @@
 /** What can be said of a checkpoint before it is computed with: its info, its tokenizer, its sizes. */
-import { basename } from "node:path";
 import {
   canonicalJson,
   type Model,
@@ -14,11 +13,12 @@ import { DEVICE_ARITHMETIC } from "./graph/lower/devices.ts";
 import type { Device } from "./session/door.ts";
 import { createTokenizer } from "./tokenizer.ts";
 import { ARITHMETIC, type Precision } from "./weights/slices.ts";
+import { nameAt } from "./weights/file.ts";
 import type { CheckpointInfo, ModelConfig } from "./weights/types.ts";
 
 /** Params of the backend `onnx`. */
 export interface OnnxParams {
-  /** A folder with config.json, tokenizer.json and *.safetensors, or one .gguf file. */
+  /** A folder with config.json, tokenizer.json and *.safetensors, or one .gguf or .onnx file. */
   readonly path: string;
   /** Whether sessions keep the weights packed for speed, a second copy in memory; default true. */
   readonly packed?: boolean | undefined;
@@ -52,7 +52,7 @@ export function describe(
 ): Description {
   const shape = shapeOf(checkpoint.config, architectureOf(checkpoint));
   const { tokenizer, hash, chatTemplateHash } = createTokenizer(checkpoint.tokenizer, checkpoint.path);
-  const isReference = precision === "float32", name = basename(checkpoint.path);
+  const isReference = precision === "float32", name = nameAt(checkpoint.path);
   const info: ModelInfo = {
     name: isReference ? name : `${name} (${precision})`,
     ...(!isReference && { variant: precision }),
@@ -69,7 +69,7 @@ export function describe(
       config: configHash(checkpoint, {
         ...(!packed && { packed }),
         ...(device !== "cpu" && { device, deviceArithmetic: DEVICE_ARITHMETIC }),
-        ...(!isReference && { precision: `${precision} ${ARITHMETIC}` }),
+        ...(!isReference && { precision: `${precision} ${ARITHMETIC[precision]}` }),
       }),
     },
   };

@@ -209,9 +209,9 @@ Deno.test("fetch takes one ONNX export of a repository with what belongs to it, 
     assertEquals(hub.asked.some(({ path }) => path.endsWith("model_q4.onnx")), false);
     const run = await finish(task(place, "eval", "m.json", "--model", name, "--results", "out"));
     assertEquals(run.code, 0, run.err);
-    assertStringIncludes(run.err, "opens as llama");
+    assertStringIncludes(run.err, "export opens as llama");
     const [record] = results(place, "out").models;
-    assertEquals([record?.label, record?.params], ["export", {
+    assertEquals([record?.label, record?.params], ["export/onnx/model.onnx", {
       path: `${name}@${DEMO_COMMIT}`,
     }]);
   }, exportRepos()));

@@ -2,13 +2,14 @@
  * What the precisions `split` and `int8` give up and gain beside float32.
  *
  *   products   products by weights, 128 and 1,024 rows, at widths of 2048 and 4096
+ *   errors     one product beside float64's, where one number of a row outweighs the others; beside it inputs and weights rounded to bfloat16
  *   models     decoders with random weights at those widths, 8 texts of 128 tokens: forward, also of one text; and with gradients at five sites
  *   choices    SmolLM2 on real items: how many of the answers chosen are float32's
  *   bfloat16   how far log-probabilities of BLEnD's letters are from float32's, and how many choices are its own: ours, and those of
  *              transformers in bfloat16, where PLUMBLINE_PYTHON names a Python that has it with torch and gguf (two seconds an item with AVX2)
  *   units      the units that come first by CULNIG's sum: how many of the first 1 % are float32's
  *
- *   deno run -A tests/speed/precision_figures.ts [--parts products,models,choices,bfloat16,units] [--items 500] [--rounds 5]
+ *   deno run -A tests/speed/precision_figures.ts [--parts products,errors,models,choices,bfloat16,units] [--items 500] [--rounds 5]
  *
  * Rates are alternated in one run, on a quiet machine; what is told is the median of the rounds' ratios.
  */
@@ -31,7 +32,7 @@ import { REAL_MODEL, SHARED_DATA, testContext } from "../support.ts";
 import { median, refuseNoise } from "./quiet.ts";
 import { LAYERS_2048, LAYERS_4096, writeRandomModel } from "./random_model.ts";
 
-const PARTS = ["products", "models", "choices", "bfloat16", "units"] as const;
+const PARTS = ["products", "errors", "models", "choices", "bfloat16", "units"] as const;
 const { values: options } = parseArgs({
   args: Deno.args,
   options: {
@@ -69,7 +70,11 @@ const shown = (ratios: readonly number[]) =>
 const CHAINS = [[[2048, 2048], 16], [[2048, 8192], 8], [[4096, 4096], 8], [[4096, 14_336], 4]] as const;
 
 /** Products one after another, back and forth between two widths, so that handing over the rows hardly counts. */
-async function openProducts(precision: Precision, [widths, count]: typeof CHAINS[number]) {
+async function openProducts(
+  precision: Precision,
+  [widths, count]: readonly [widths: readonly [number, number], count: number],
+  given?: Float32Array<ArrayBuffer>,
+) {
   const file = await Deno.makeTempFile(), b = createBuilder();
   using out = Deno.openSync(file, { write: true });
   let end = 0;
@@ -81,7 +86,7 @@ async function openProducts(precision: Precision, [widths, count]: typeof CHAINS
   };
   const product = (x: Value, i: number) => {
     const inner = widths[i % 2]!, rows = widths[(i + 1) % 2]!, random = createRandom(`product ${i}`);
-    const values = Float32Array.from(
+    const values = given ?? Float32Array.from(
       { length: inner * rows },
       () => (random.uniform() - 0.5) / Math.sqrt(inner),
     );
@@ -102,7 +107,7 @@ async function openProducts(precision: Precision, [widths, count]: typeof CHAINS
     product,
     b.input("x", "float32", ["rows", widths[0]]),
   );
-  b.output(b.node("ReduceMax", "top", [last, b.ints([0, 1])], { keepdims: 0n }));
+  b.output(given ? last : b.node("ReduceMax", "top", [last, b.ints([0, 1])], { keepdims: 0n }));
   const session = await openSession(encode(b.finish()), { threads: 2, packed: true });
   await Deno.remove(file);
   return session;
@@ -137,6 +142,50 @@ async function products(): Promise<void> {
           `int8 ${shown(ratios("int8"))}`,
       );
     }
+  }
+}
+
+const bits = new Uint32Array(1), asFloat = new Float32Array(bits.buffer);
+/** To the nearest number of bfloat16, half to even. */
+function toBfloat16(value: number): number {
+  asFloat[0] = value;
+  bits[0] = (bits[0]! + 0x7fff + (bits[0]! >>> 16 & 1)) & 0xffff0000;
+  return asFloat[0];
+}
+
+const rms = (values: Float64Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+
+async function errors(): Promise<void> {
+  const inner = 2048, out = 512, rows = 32, random = createRandom("errors");
+  // Four uniform numbers added up are near enough to a normal one.
+  const draw = () => random.uniform() + random.uniform() + random.uniform() + random.uniform() - 2;
+  const weight = Float64Array.from({ length: out * inner }, draw);
+  const input = Float64Array.from({ length: rows * inner }, () => draw() * Math.sqrt(3));
+  const product = (x: Float64Array, w: Float64Array) =>
+    Float64Array.from({ length: rows * out }, (_, at) => {
+      const row = Math.floor(at / out) * inner, column = at % out * inner;
+      let sum = 0;
+      for (let k = 0; k < inner; k++) sum += x[row + k]! * w[column + k]!;
+      return sum;
+    });
+  for (const times of [1, 10, 30, 100, 300]) {
+    const x = input.slice();
+    if (times > 1) { for (let row = 0; row < rows; row++) x[row * inner + row] = times; }
+    const exact = product(x, weight);
+    const apart = (values: ArrayLike<number>) =>
+      (rms(exact.map((value, i) => values[i]! - value)) / rms(exact)).toPrecision(2);
+    const told = [];
+    for (const precision of PRECISIONS) {
+      await using session = await openProducts(precision, [[inner, out], 1], Float32Array.from(weight));
+      const { outputs } = await session.run({
+        feeds: { x: { data: Float32Array.from(x), dims: [rows, inner] } },
+        fetch: ["0"],
+      });
+      told.push(`${precision} ${apart(outputs["0"]!.data as Float32Array)}`);
+    }
+    told.push(`bfloat16 ${apart(product(x.map(toBfloat16), weight.map(toBfloat16)))}`);
+    const what = times > 1 ? `one number of a row ${times} times the others` : "rows of like numbers";
+    console.log(`error of a product of ${inner}, ${what}: ${told.join(", ")}`);
   }
 }
 
@@ -363,7 +412,7 @@ async function units(): Promise<void> {
   }
 }
 
-const work = { products, models, choices, bfloat16, units };
+const work = { products, errors, models, choices, bfloat16, units };
 for (const part of options.parts.split(",")) {
   const run = work[part as keyof typeof work];
   if (!run) throw new Error(`Cannot measure ${part}: wanted ${PARTS.join(", ")}`);

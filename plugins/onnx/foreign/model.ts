@@ -1,5 +1,4 @@
 /** Opens an export: white where its weights are a family's and are proved to be, else as a black box, and says which. */
-import { basename } from "node:path";
 import {
   canonicalJson,
   type Context,
@@ -14,6 +13,7 @@ import { nameOf } from "../batching.ts";
 import { createTextChecker } from "../checker.ts";
 import type { SessionOptions } from "../session/session.ts";
 import { createTokenizer } from "../tokenizer.ts";
+import { nameAt } from "../weights/file.ts";
 import type { Checkpoint } from "../weights/types.ts";
 import { type BlackBox, checkPorts, openBlackBox } from "./black_box.ts";
 import { type Foreign, openWhite } from "./checkpoint.ts";
@@ -33,7 +33,7 @@ export function describeBox({ path, graph, modelType, weightsHash, tokenizer: so
   const { vocab } = checkPorts(graph), { tokenizer, hash, chatTemplateHash } = createTokenizer(source, path);
   const layers = graph.inputs.filter(({ name }) => name.endsWith(".key")).length;
   const info: ModelInfo = {
-    name: basename(path),
+    name: nameAt(path),
     architecture: modelType,
     parameters: graph.count,
     layers,
@@ -64,7 +64,7 @@ export async function openForeign(
   make: (checkpoint: Checkpoint) => Model,
   { context, session }: { readonly context: Context; readonly session: SessionOptions },
 ): Promise<Model> {
-  const name = basename(foreign.path), box = await openBlackBox(foreign, session);
+  const name = nameAt(foreign.path), box = await openBlackBox(foreign, session);
   if (isHalf(foreign.graph)) context.log(`${name} holds float16 numbers, which are computed in float32`);
   await using opened = new AsyncDisposableStack();
   opened.use(box);

@@ -79,7 +79,7 @@ interface Inspected {
 function inspect(path: string, context: Context): Promise<Inspected> {
   if (!exists(path)) {
     throw new UserError(
-      `Cannot open ${path}: there is no such file or folder, wanted a model folder or a .gguf file`,
+      `Cannot open ${path}: there is no such file or folder, wanted a model folder, a .gguf or an .onnx file`,
     );
   }
   return Deno.statSync(path).isDirectory ? inspectFolder(path, context) : inspectGguf(path, context);

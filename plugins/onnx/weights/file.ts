@@ -1,6 +1,6 @@
 /** Reading of weight files: whole reads at an offset, errors a user understands, hashes that are computed once. */
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Context, UserError } from "../../../core/mod.ts";
 
 /** Bytes read at a time: large enough for the disk, small enough to keep memory flat. */
@@ -50,6 +50,12 @@ export function readText(path: string): string {
 /** Text of a small file, undefined when there is none. */
 export function readTextIfAny(path: string): string | undefined {
   return exists(path) ? readText(path) : undefined;
+}
+
+/** What a model at a path is called: as its file or folder, and a hub's snapshot, whose folder is called as its commit, as the repository. */
+export function nameAt(path: string): string {
+  const [, repo] = /--([^/\\]+)[/\\]snapshots[/\\][0-9a-f]{40}$/.exec(path) ?? [];
+  return repo ?? basename(path);
 }
 
 /** Whether something is at the path. */

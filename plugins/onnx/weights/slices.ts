@@ -8,14 +8,15 @@
  * not. So every machine gives the same whole numbers. An int32 sum holds 131,000 products of 255 * 64.
  *
  * Of the four products of slices by slices that of the residues is left out, a quarter of the work. Of rows of like numbers it is as small as what
- * rounding loses (1e-4 of the whole); where one number of a row is a hundred times the others it is 1e-3, so that it is most of what `split` loses.
+ * rounding loses, 1e-4 of the whole, and bfloat16 is 17 times as far off; where one number of a row is 30 times the others it is 8e-4, and from
+ * 100 times on 1.5e-3, near bfloat16's (tests/speed/precision_figures.ts, errors).
  *
  * Splitting a matrix so that products of the parts are exact is Ozaki et al.'s (Numerical Algorithms 59, 2012, section 3), with floats in
  * place of int8.
  */
 
 /** How weights of projections are held, and what their products are made of. "float32" is the reference. "split": two slices, 2 bytes a
- * weight, products near float32's (1e-4 to 1e-3). "int8": one slice, a byte a weight, for screening (some 3e-2). */
+ * weight, products near float32's (1e-4 to 2e-3, as rows have outliers). "int8": one slice, a byte a weight, for screening (some 3e-2). */
 export const PRECISIONS = ["float32", "split", "int8"] as const;
 export type Precision = typeof PRECISIONS[number];
 export type SlicedPrecision = Exclude<Precision, "float32">;
@@ -27,7 +28,7 @@ export const WEIGHT_STEPS = 64, WEIGHT_RESIDUE = 128;
 export const INPUT_STEPS = 127, INPUT_RESIDUE = 254;
 
 /** Raised whenever the same numbers would be sliced or multiplied otherwise: part of the keys of all that is computed so. */
-export const ARITHMETIC = 3;
+export const ARITHMETIC: Readonly<Record<SlicedPrecision, number>> = { split: 3, int8: 2 };
 
 /** Columns that are turned at once: their rows are read side by side while a cache line of each is at hand. */
 const BLOCK = 64;

@@ -41,7 +41,9 @@ export async function widen(
   context: Context,
 ): Promise<readonly StoredTensor[]> {
   const folder = join(context.cacheDir, "weights"), { weightsHash, precision } = widening;
-  const version = precision ? `${CONVERTER_VERSION} ${precision} ${ARITHMETIC}` : `${CONVERTER_VERSION}`;
+  const version = precision
+    ? `${CONVERTER_VERSION} ${precision} ${ARITHMETIC[precision]}`
+    : `${CONVERTER_VERSION}`;
   const path = join(folder, `${sha256(`${weightsHash} ${version}`)}.safetensors`);
   const sources = given.map((source) => writtenOf(source, widening));
   const found = readWidened(path, sources);

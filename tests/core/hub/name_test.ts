@@ -75,8 +75,8 @@ Deno.test("hubLabel() is the name's own part, with the revision where one was gi
   assertEquals(hubLabel(parseHubName("hf:org/name@step1000")), "name@step1000");
   assertEquals(hubLabel(parseHubName(`hf:org/name@${COMMIT}`)), "name@12fd25f7");
   assertEquals(hubLabel(parseHubName("hf:org/name/sub/a.gguf")), "a.gguf");
-  assertEquals(hubLabel(parseHubName("hf:org/name/onnx/model.onnx@v1")), "name@v1");
-  assertEquals(hubLabel(parseHubName("hf:org/name/onnx/model_q4.onnx")), "name/model_q4.onnx");
+  assertEquals(hubLabel(parseHubName("hf:org/name/onnx/model.onnx@v1")), "name/onnx/model.onnx@v1");
+  assertEquals(hubLabel(parseHubName("hf:org/name/onnx/model_q4.onnx")), "name/onnx/model_q4.onnx");
 });
 
 Deno.test("isSafePath() keeps below a folder, and isHubName() sees the prefix", () => {

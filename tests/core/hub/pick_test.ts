@@ -84,7 +84,7 @@ Deno.test("pickFiles() takes one .gguf file alone, and names those there are whe
 });
 
 Deno.test("pickFiles() takes an export with its weights and its folder's config, or that above a folder onnx", () => {
-  const above = ["README.md", "config.json", "tokenizer.json", "vocab.json", "model.safetensors"];
+  const above = ["README.md", "config.json", "tokenizer.json", "vocab.json", "model.safetensors", INDEX];
   const graphs = [
     "model.onnx",
     "model.onnx_data",
@@ -97,6 +97,7 @@ Deno.test("pickFiles() takes an export with its weights and its folder's config,
     ...["config.json", "tokenizer.json", "vocab.json"],
     ...["model.onnx", "model.onnx_data", "model.onnx_data_1"].map((graph) => `onnx/${graph}`),
   ]);
+  const both = ["config.json", "tokenizer.json"];
   const below = [
     "cpu/int4/config.json",
     "cpu/int4/a.onnx",
@@ -104,10 +105,19 @@ Deno.test("pickFiles() takes an export with its weights and its folder's config,
     "cpu/int4/tokenizer.json",
   ];
   assertEquals(picked("hf:o/n/cpu/int4/a.onnx", ["config.json", ...below]), below);
-  assertEquals(picked("hf:o/n/a.onnx", ["config.json", "a.onnx", "a.data", "ab.data", "a.onnx.data.py"]), [
-    ...["config.json", "a.onnx", "a.data"],
+  assertEquals(picked("hf:o/n/a.onnx", [...both, "a.onnx", "a.data", "ab.data", "a.onnx.data.py"]), [
+    ...both,
+    "a.onnx",
+    "a.data",
   ]);
-  assertStringIncludes(message("hf:o/n/b/a.onnx", ["config.json", "b/a.onnx"]), "it has no b/config.json");
+  assertStringIncludes(
+    message("hf:o/n/b/a.onnx", [...both, "b/a.onnx"]),
+    "b/a.onnx has no config.json in its folder, wanted one with both",
+  );
+  assertStringIncludes(
+    message("hf:o/n/onnx/a.onnx", [...both, "onnx/config.json", "onnx/a.onnx"]),
+    "onnx/a.onnx has no tokenizer.json in its folder",
+  );
   assertStringIncludes(
     message("hf:o/n", ["config.json", "onnx/a.onnx"]),
     "it has no .safetensors file, wanted hf:o/n/onnx/a.onnx",

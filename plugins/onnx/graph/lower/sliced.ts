@@ -102,14 +102,14 @@ export function createSlicer({ draw, table, number, ints }: Drawer) {
       ]);
     },
     steps({ name, inputs: [before, high, residue], outputs: [output] }: Node) {
-      // Of constants alone the runtime would make all layers' when the session opens, and keep them: so the steps wait for the value that comes
-      // before, for one of its own that differs from call to call.
+      // Of constants alone the runtime would make all layers' when the session opens, and keep them. So their sizes wait for the value that comes
+      // before, for one of its own that differs from call to call; and of sizes known beforehand it would hold as many buffers until the call ends.
+      const [inner, out] = high!.shape as readonly [number, number];
       const rows = draw("Shape", `${name}.sliced.rows`, [before!.name], { end: 1n });
-      const none = draw("Cast", `${name}.sliced.none`, [
-        draw("Mul", `${name}.sliced.no.rows`, [rows, ints(0)]),
-      ], { to: 1n }); // float32
+      const none = draw("Mul", `${name}.sliced.none`, [rows, ints(0)]);
+      const sizes = draw("Add", `${name}.sliced.sizes`, [ints(inner, out), none]);
       const read = (at: string, slice: Value, step: number) =>
-        draw("DequantizeLinear", at, [slice.name, draw("Add", `${at}.step`, [none, number(step)])]);
+        draw("DequantizeLinear", at, [draw("Reshape", `${at}.later`, [slice.name, sizes]), number(step)]);
       if (!residue) {
         read(output!.name, high!, 1);
         return;
