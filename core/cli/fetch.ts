@@ -16,7 +16,8 @@ export const command: Command = {
   }],
   notes: [
     "A HF_NAME is hf:org/name, hf:org/name/FILE.gguf, hf:org/name/onnx/FILE.onnx, hf:datasets/org/name or",
-    "hf:datasets/org/name/PATH, each with @revision (a branch, a tag or a commit) or without. Stop it whenever you like: the same command goes on from there.",
+    "hf:datasets/org/name/PATH, each with @revision (a branch, a tag or a commit) or without.",
+    "Stop it whenever you like: the same command goes on from there.",
     "It reads HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE as Python's huggingface_hub does.",
   ].join("\n"),
   async run({ positionals, has }) {
