@@ -4,6 +4,7 @@ import { encode } from "../../../../plugins/onnx/graph/encode.ts";
 import { gradient } from "../../../../plugins/onnx/graph/gradient.ts";
 import { createBuilder, type Shape, type Value } from "../../../../plugins/onnx/graph/graph.ts";
 import { interpret } from "../../../../plugins/onnx/graph/interpret.ts";
+import { lower } from "../../../../plugins/onnx/graph/lower/mod.ts";
 import type { Tensor } from "../../../../plugins/onnx/graph/ops/op.ts";
 import { openSession } from "../../../../plugins/onnx/session/session.ts";
 import { sliceMatrix } from "../../../../plugins/onnx/weights/slices.ts";
@@ -166,4 +167,23 @@ Deno.test("SlicedMatMul refuses weights that do not fit, naming the place", () =
     "slices are int8 [4, 5] and int8 [3, 5], wanted int8 of one shape",
   );
   assertThrows(() => draw(scales), Error, "slices are float32 [5], wanted int8 of one shape");
+});
+
+Deno.test("a weight's steps are of sizes that only the call knows, so that the runtime ends their buffers with their product", () => {
+  const b = createBuilder(), where = { file: "", offset: 0, length: 0 };
+  const slice = (name: string) => b.weight({ name, dtype: "int8", shape: [4, 5], ...where });
+  const before = b.input("before", "float32", ["rows", 5]);
+  b.output(b.node("SlicedSteps", "steps", [before, slice("high"), slice("residue")]));
+  const { nodes, tables } = lower(b.finish(), "cpu");
+  const made = new Map(nodes.map((node) => [node.name, node])),
+    known = new Set(tables.map(({ name }) => name));
+  const wide = nodes.filter(({ op }) => op === "DequantizeLinear");
+  assertEquals(wide.length, 2);
+  for (const { inputs: [slices] } of wide) {
+    const { op, inputs: [, sizes] } = made.get(slices!)!;
+    assertEquals([op, known.has(sizes!)], ["Reshape", false]);
+    const depends = (name: string): boolean =>
+      name === "before" || (made.get(name)?.inputs.some(depends) ?? false);
+    assert(depends(sizes!));
+  }
 });
