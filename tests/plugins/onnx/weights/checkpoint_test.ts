@@ -125,7 +125,7 @@ Deno.test("openCheckpoint() names what is missing or broken in a folder", async 
   await assertRejects(
     () => openCheckpoint(join(place.model, "nowhere"), place.context),
     UserError,
-    "there is no such file or folder, wanted a model folder or a .gguf file",
+    "there is no such file or folder, wanted a model folder, a .gguf or an .onnx file",
   );
 });
 
