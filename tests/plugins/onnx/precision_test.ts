@@ -7,8 +7,10 @@ import { FABLES } from "./open.ts";
 import { assertNear, caseOf, FAMILIES, folder, goldenOf, requestOf, tapsEdited } from "./gradients_golden.ts";
 
 /** Beside the largest number. A product in two slices is 1e-4 to 2e-3 off, as one number of a row outweighs the others, and three layers with norms
- * add up: 1.5e-3 to 3.4e-3 on these models, 6.1e-3 on gemma3. One slice is 100 times as coarse. */
-const SPLIT = 1e-2, INT8 = 0.35;
+ * add up: 1.5e-3 to 2.8e-3 on these models. One slice is 100 times as coarse. */
+const SPLIT = 3e-3, INT8 = 0.35;
+/** More in two families: 3.4e-3 and 6.1e-3 at worst, where a fourth product, that of both residues, gives 1.5e-3 and 1.2e-3. */
+const COARSER: Readonly<Record<string, number>> = { qwen3: 5e-3, gemma3: 8e-3 };
 const IDS = [5, 9, 7, 30, 11, 2, 40, 8];
 
 for (const name of ["gqa", ...FAMILIES]) {
@@ -27,7 +29,7 @@ for (const name of ["gqa", ...FAMILIES]) {
         if (!expected) return;
         assertNear(values[i]!, expected.values, {
           place: `${quantity} at ${tap} of sample ${i}`,
-          tolerance: SPLIT,
+          tolerance: COARSER[name] ?? SPLIT,
           columns,
         });
       });
