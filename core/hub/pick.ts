@@ -75,8 +75,8 @@ function pickGraph(name: HubName, files: readonly HubFile[], graph: string): Pic
   const has = (folder: string) => names.has(posix.join(folder, "config.json"));
   // Transformers.js keeps graphs in a folder of their own, below the rest.
   const folder = !has(own) && posix.basename(own) === "onnx" ? posix.dirname(own) : own;
-  const wanted = ["config.json", "tokenizer.json"].find((each) => !names.has(posix.join(folder, each)));
-  if (wanted) throw refusal(name, `${graph} has no ${wanted} in its folder`, "wanted one with both");
+  const missing = ["config.json", "tokenizer.json"].find((each) => !names.has(posix.join(folder, each)));
+  if (missing) throw refusal(name, `${graph} has no ${missing} in its folder`, "wanted one with both");
   return files.flatMap((file) => {
     const beside = posix.relative(folder, file.path);
     const needed = beside !== INDEX && NEEDED.includes(beside) || file.path === graph ||

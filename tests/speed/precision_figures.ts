@@ -11,7 +11,7 @@
  *
  *   deno run -A tests/speed/precision_figures.ts [--parts products,errors,models,choices,bfloat16,units] [--items 500] [--rounds 5]
  *
- * Rates are alternated in one run, on a quiet machine; what is told is the median of the rounds' ratios.
+ * One file, long as it is: every part compares the same three precisions, and most share how they are opened. Rates are alternated in one run, on a quiet machine; what is told is the median of the rounds' ratios.
  */
 import { parseArgs } from "node:util";
 import type { Benchmark, ChoiceItem, Model, Observation } from "../../core/mod.ts";
@@ -153,7 +153,7 @@ function toBfloat16(value: number): number {
   return asFloat[0];
 }
 
-const rms = (values: Float64Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+const norm = (values: Float64Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
 
 async function errors(): Promise<void> {
   const inner = 2048, out = 512, rows = 32, random = createRandom("errors");
@@ -173,7 +173,7 @@ async function errors(): Promise<void> {
     if (times > 1) { for (let row = 0; row < rows; row++) x[row * inner + row] = times; }
     const exact = product(x, weight);
     const apart = (values: ArrayLike<number>) =>
-      (rms(exact.map((value, i) => values[i]! - value)) / rms(exact)).toPrecision(2);
+      (norm(exact.map((value, i) => values[i]! - value)) / norm(exact)).toPrecision(2);
     const told = [];
     for (const precision of PRECISIONS) {
       await using session = await openProducts(precision, [[inner, out], 1], Float32Array.from(weight));

@@ -16,16 +16,22 @@ import type { Drawer } from "./draw.ts";
 /** What is added where whole numbers in -127 ... 127 are uint8. */
 const MIDDLE = 128;
 
+/** Both slices of an input. */
+interface Pair {
+  /** uint8: [..., 2 rows, in], the slices of a row after one another. */
+  readonly slices: string;
+  /** [..., rows, 1, 2]: a step of each. */
+  readonly scales: string;
+}
+
 /** An input in slices. */
 interface SlicedRows {
   /** uint8: [..., rows, in]. */
   readonly high: string;
-  /** Of two slices, uint8: [..., 2 rows, in], the slices of a row after one another. */
-  readonly both: string;
   /** [..., rows, 1]: a step of the high slice. */
   readonly scale: string;
-  /** Of two slices, [..., rows, 1, 2]: a step of each. */
-  readonly scales: string;
+  /** Where there are two slices. */
+  readonly pair: Pair | undefined;
 }
 
 /** In a Reshape: all sizes of x before its rows. */
@@ -53,21 +59,21 @@ export function createSlicer({ draw, table, number, ints }: Drawer) {
     ]);
     const high = draw("QuantizeLinear", `${at}.high`, [steps, number(1), middle()]);
     const scale = draw("Mul", `${at}.scale`, [top, number(1 / INPUT_STEPS)]);
-    const residues = () => {
+    const pairUp = (): Pair => {
       const seen = draw("DequantizeLinear", `${at}.high.seen`, [high, number(1), middle()]);
       const rest = draw("Sub", `${at}.rest`, [steps, seen]);
       const residue = draw("QuantizeLinear", `${at}.residue`, [rest, number(1 / INPUT_RESIDUE), middle()]);
       const beside = draw("Concat", `${at}.beside`, [high, residue], { axis: -1n });
       const shares = table("sliced.shares", [2], Float32Array.of(1, 1 / INPUT_RESIDUE));
       return {
-        both: draw("Reshape", `${at}.both`, [beside, ints(...sameBefore(x), -1, inner)]),
+        slices: draw("Reshape", `${at}.both`, [beside, ints(...sameBefore(x), -1, inner)]),
         scales: draw("Mul", `${at}.scales`, [
           draw("Unsqueeze", `${at}.scale.apart`, [scale, ints(-1)]),
           shares,
         ]),
       };
     };
-    const made = { high, scale, ...count === 1 ? { both: "", scales: "" } : residues() };
+    const made = { high, scale, pair: count === 1 ? undefined : pairUp() };
     known.set(at, made);
     return made;
   };
@@ -75,19 +81,19 @@ export function createSlicer({ draw, table, number, ints }: Drawer) {
   return {
     product({ name, inputs: [x, scales, high, residue], outputs: [output] }: Node) {
       const [inner, out] = high!.shape as readonly [number, number];
-      const input = sliceRows(x!, inner, residue ? 2 : 1);
+      const { high: rows, scale, pair } = sliceRows(x!, inner, residue ? 2 : 1);
       const multiply = (at: string, rows: string, slice: Value, columnScales: string) =>
         draw("MatMulIntegerToFloat", at, [rows, slice.name, number(1), columnScales, middle()], {
           domain: "com.microsoft",
         });
-      if (!residue) {
-        const products = multiply(`${name}.sliced.high`, input.high, high!, scales!.name);
-        draw("Mul", output!.name, [products, input.scale]);
+      if (!pair) {
+        const products = multiply(`${name}.sliced.high`, rows, high!, scales!.name);
+        draw("Mul", output!.name, [products, scale]);
         return;
       }
-      const both = multiply(`${name}.sliced.high`, input.both, high!, scales!.name);
+      const both = multiply(`${name}.sliced.high`, pair.slices, high!, scales!.name);
       const apart = draw("Reshape", `${name}.sliced.apart`, [both, ints(...sameBefore(x!), -1, 2, out)]);
-      const sum = draw("FusedMatMul", `${name}.sliced.sum`, [input.scales, apart], {
+      const sum = draw("FusedMatMul", `${name}.sliced.sum`, [pair.scales, apart], {
         domain: "com.microsoft",
       });
       // Of constants, so that the runtime computes it once.
@@ -95,10 +101,10 @@ export function createSlicer({ draw, table, number, ints }: Drawer) {
         scales!.name,
         number(1 / WEIGHT_RESIDUE),
       ]);
-      const rest = multiply(`${name}.sliced.residue`, input.high, residue, fineScales);
+      const rest = multiply(`${name}.sliced.residue`, rows, residue!, fineScales);
       draw("Add", output!.name, [
         draw("Squeeze", `${name}.sliced.most`, [sum, ints(-2)]),
-        draw("Mul", `${name}.sliced.rest`, [rest, input.scale]),
+        draw("Mul", `${name}.sliced.rest`, [rest, scale]),
       ]);
     },
     steps({ name, inputs: [before, high, residue], outputs: [output] }: Node) {
